@@ -1,0 +1,1 @@
+"""Deliberate defects, by name, apart from what they break."""

@@ -1,0 +1,70 @@
+"""What a check may ask to have looked up. A probe is a question; the player asks it and appends the answer as a fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProbe:
+    name: str
+
+    @property
+    def key(self) -> str:
+        return f"stream:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerProbe:
+    stream: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        return f"consumer:{self.stream}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableProbe:
+    name: str
+
+    @property
+    def key(self) -> str:
+        return f"table:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RowsProbe:
+    table: str
+    columns: tuple[str, ...] = ()
+    """Only these columns; all when empty."""
+
+    @property
+    def key(self) -> str:
+        return f"rows:{self.table}:{','.join(self.columns)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileProbe:
+    """A file by the path that the scenario gives: relative to the scenario, or `$AGENT_OUTPUT_DIR/…`."""
+
+    path: str
+
+    @property
+    def key(self) -> str:
+        return f"file:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    target: str
+    """A URL, or a path on the target's HTTP service."""
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def key(self) -> str:
+        return f"http:{self.method}:{self.target}"
+
+
+Probe = StreamProbe | ConsumerProbe | TableProbe | RowsProbe | FileProbe | HttpProbe

@@ -1,0 +1,1 @@
+"""Act: steps, chains, scripted agents, waiting and probing."""

@@ -1,0 +1,1 @@
+"""Agent comms: from messages on JetStream to rows and pages."""

@@ -1,0 +1,1 @@
+"""The deliverable engine: reports by URL instead of by value."""

@@ -1,0 +1,1 @@
+"""Tell: terminal, JSON, Markdown."""

@@ -1,0 +1,259 @@
+"""The scenario format, as one typed model. JSON Schema, reference page, `agog new` and `agog explain` come from it.
+
+Docstrings under the fields are what users read in their editor.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+
+from pytest_agog.values import Bound, Duration, Share, Size, Strict
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=128)]
+"""A name that can stand in a test id and as one token of a subject."""
+
+
+class DataPath(str):
+    """A path as the scenario gives it, relative to the scenario; it may not leave the data root."""
+
+    __slots__ = ()
+
+
+def _data_path(value: str) -> DataPath:
+    if "\0" in value or "\\" in value:
+        raise ValueError("a path uses forward slashes and holds no NUL")
+    if not value or PurePosixPath(value).is_absolute():
+        raise ValueError("a path is relative to the scenario")
+    return DataPath(value)
+
+
+DataFile = Annotated[
+    str,
+    AfterValidator(_data_path),
+    WithJsonSchema({"type": "string", "description": "A path relative to the scenario"}),
+]
+"""A file of the scenario's data root, which must exist when the scenario is read."""
+MadeFile = Annotated[str, StringConstraints(min_length=1)]
+"""A file that the play makes: relative to the scenario, or `$AGENT_OUTPUT_DIR/…`."""
+
+
+# --- services ---------------------------------------------------------------------------------------------------------
+class NatsService(Strict):
+    """A nats-server with JetStream."""
+
+    max_payload: Size = 12_000_000
+    """The largest message that the server takes, headers included."""
+    servers: Literal[1, 3] = 1
+    """3 is a cluster; streams then have three replicas."""
+    streams: Literal["wire", "none"] = "wire"
+    """`wire` creates all streams of the contract; `none` leaves the server empty."""
+    sync_interval: Literal["always"] | Duration = "2m"  # type: ignore[assignment]
+    """How often JetStream flushes to disk; `always` before each ack."""
+    store_limit: Size | None = None
+    """JetStream's file store limit (max_file_store)."""
+    auth: Literal["none"] = "none"
+    """Accounts."""
+    tls: Literal[False] = False
+    """Encryption."""
+
+
+class PostgresService(Strict):
+    """A Postgres database, cloned from a migrated template."""
+
+
+class Services(Strict):
+    """What to bring up, and how. Without it: NATS with all streams, Postgres when something needs it."""
+
+    nats: NatsService = NatsService()
+    postgres: PostgresService | None = None
+    components: tuple[Literal["deliverables"], ...] = ()
+    """Parts of the target that run as processes."""
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+class Generate(Strict):
+    """A report made up from a seed: headings and paragraphs, always the same for the same numbers."""
+
+    tokens: int = Field(ge=50, le=2_000_000)
+    """How many tokens it has, within 1 %."""
+    seed: int = 0
+    """Another seed, another text."""
+
+
+class GeneratedReport(Strict):
+    """A report that is made up."""
+
+    generate: Generate
+
+
+class Agent(Strict):
+    """How an agent behaves when the chain (or the host listener) runs it."""
+
+    report: DataFile | GeneratedReport | None = None
+    """Its report: a file, or `{generate: {tokens: 8000, seed: 7}}`."""
+    notice: dict[str, Any] = Field(default_factory=dict)
+    """Fields of its completion notice that differ from the default."""
+    run: Annotated[list[str], Field(min_length=1)] | None = None
+    """A real command, started without a shell in the scenario's folder; `python` is the harness's own interpreter."""
+    timeout: Duration = 120.0
+    """After this long its process group is killed."""
+    fails: int = Field(default=0, ge=0)
+    """The first n spawns exit 1 without a report."""
+    prints: DataFile | None = None
+    """Its standard output instead of the notice alone, after substitution of ${notice}, ${url} and the variables."""
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+class Turn(Strict):
+    """One agent's turn in a chain."""
+
+    agent: Name
+    """Who."""
+    task: Name
+    """The task; also the type in the deliverable's subject."""
+    fetches: tuple[str, ...] = ()
+    """What a scripted agent reads before it works: `agent`, or `agent#Heading` for one section."""
+
+
+class Chain(Strict):
+    """Agents hand work on, one after the other, without an orchestrator."""
+
+    feature: Name
+    """What they work on; it is the requirement in their notices."""
+    turns: Annotated[tuple[Turn, ...], Field(min_length=1)]
+    """Who works, in order."""
+    retries: int = Field(default=0, ge=0, le=100)
+    """How often a failed turn is tried again."""
+
+
+class Publish(Strict):
+    """Publish one message, by JetStream with PubAck unless `core: true`."""
+
+    subject: str = Field(min_length=1)
+    """Where."""
+    json_: Any = Field(default=None, alias="json")
+    """A JSON payload."""
+    text: str | None = None
+    """A text payload."""
+    base64: str | None = None
+    """A binary payload."""
+    file: DataFile | None = None
+    """The payload is this file's bytes."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers; none are added."""
+    times: int = Field(default=1, ge=1, le=1_000_000)
+    """How often."""
+    core: bool = False
+    """Core NATS: nobody acknowledges."""
+
+
+class Run(Strict):
+    """Run a command, without a shell, in the scenario's folder."""
+
+    command: Annotated[list[str], Field(min_length=1)]
+    """The command and its arguments; `python` and `agog` are the harness's own."""
+    as_: Name | None = Field(default=None, alias="as")
+    """Its name in the checks `process`; the command's first word otherwise."""
+    expect_exit: int = 0
+    """The exit status that makes the step pass."""
+    timeout: Duration = 60.0
+    """After this long its process group is killed and the step fails."""
+    stdin: str | None = None
+    """Text on its standard input."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Further environment variables."""
+
+
+class Wait(Strict):
+    """Wait until a check holds."""
+
+    until: Annotated[dict[str, Any], Field(min_length=1, max_length=1)]
+    """`{CHECK: {arguments}}`, any check."""
+    within: Duration = 10.0
+    """How long at most; then the step fails."""
+
+
+class Kill(Strict):
+    """Kill a component."""
+
+    component: Literal["nats", "postgres"]
+    """What."""
+    signal: Literal["KILL", "TERM", "INT", "STOP"] = "KILL"
+    """How."""
+    server: int | None = Field(default=None, ge=1, le=3)
+    """Which server of a cluster; all of them otherwise."""
+
+
+class Restart(Strict):
+    """Start a component again on the same address with the same data; one that still runs is stopped first."""
+
+    component: Literal["nats", "postgres"]
+    """What."""
+    server: int | None = Field(default=None, ge=1, le=3)
+    """Which server of a cluster; all of them otherwise."""
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+class TokenClaims(Strict):
+    """Claims about token savings; each is a test `tokens.…`."""
+
+    spawn_savings: ShareBound | None = None
+    """1 - notices / inline."""
+    net_savings: ShareBound | None = None
+    """1 - (notices + fetched) / inline."""
+    notice: Bound | None = None
+    """Tokens of the largest single notice."""
+
+
+ShareBound = Bound
+
+
+class ProofEntry(Strict):
+    """One claim of the checklist; each is one test."""
+
+    id: Name
+    """Its name in test ids."""
+    claim: str = Field(min_length=1)
+    """What must be true, in words."""
+    check: str
+    """Which check judges it."""
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    """The check's arguments."""
+    within: Duration = 0.0
+    """How long after the play it may take to become true."""
+    holds_for: Duration = 0.0
+    """How long it must stay true."""
+    kills: tuple[str, ...] = ()
+    """Faults that must turn it red."""
+
+
+class ScenarioModel(Strict):
+    """What happens, and what must then be true."""
+
+    agog: Literal[1]
+    """Version of the format."""
+    name: Name
+    """Its name on the command line and in reports."""
+    summary: str = ""
+    """One sentence for people."""
+    tags: tuple[Name, ...] = ()
+    """Become pytest marks."""
+    vars: dict[str, Any] = Field(default_factory=dict)
+    """Variables for ${name}."""
+    matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    """One run per combination of these values."""
+    services: Services = Services()
+    agents: dict[Name, Agent] = Field(default_factory=dict)
+    """How agents behave. The seven of the contract exist without being declared."""
+    steps: list[dict[str, Any]] = Field(default_factory=list)
+    """What happens, in order; each step is one key, its verb."""
+    tokens: TokenClaims = TokenClaims()
+    proof: list[ProofEntry] = Field(default_factory=list)
+    """The checklist."""
+
+
+Percentage = Share
+TokenClaims.model_rebuild()

@@ -1,0 +1,1 @@
+"""Set up: services, targets and links that a play needs, and their removal."""

@@ -1,0 +1,331 @@
+"""Typed words that scenario files and checks share: durations, sizes, shares, bounds and `where` patterns.
+
+Each is a pydantic-ready type: it parses what a person writes (`2s`, `10MB`, `95%`, `{at_least: 3}`), says what it would
+have taken when it cannot, and describes itself in JSON Schema.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+_UNITS_OF_TIME: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS_OF_SIZE: Final = {
+    "": 1, "B": 1,
+    "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B|B|)")
+_PERCENT: Final = re.compile(r"(-?\d+(?:\.\d+)?)\s*%")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from `500ms`, `2s`, `30m`, `1h30m`, `7d`; the number 0 needs no unit. ValueError otherwise."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0:
+        return 0.0
+    if isinstance(value, str):
+        text = value.strip()
+        parts = _DURATION.findall(text)
+        if parts and "".join(number + unit for number, unit in parts) == text:
+            return sum(float(number) * _UNITS_OF_TIME[unit] for number, unit in parts)
+    raise ValueError("expected a duration such as 500ms, 2s, 30m, 1h or 7d")
+
+
+def parse_size(value: object) -> int:
+    """Bytes from `10MB` (10**7), `5GiB` (5 * 2**30) or a plain number of bytes. ValueError otherwise."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        return math.ceil(float(match[1]) * _UNITS_OF_SIZE[match[2]])
+    raise ValueError("expected a size such as 4096, 700B, 128KiB, 10MB or 5GiB")
+
+
+def parse_share(value: object) -> float:
+    """A fraction from `95%` or `0.95`. ValueError otherwise."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and -1 <= value <= 1:
+        return float(value)
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value.strip())):
+        return float(match[1]) / 100
+    raise ValueError("expected a percentage such as 95% (or a fraction such as 0.95)")
+
+
+def format_duration(seconds: float) -> str:
+    """`seconds` as a person would write it in a scenario: `350ms`, `2s`, `30m`, `7d`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:.3g}s" if seconds < 100 else f"{seconds:.0f}s"
+
+
+def format_size(size: int) -> str:
+    """`size` in bytes, in powers of ten: `700 B`, `40.2 kB`, `12 MB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size} B"
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({
+        "description": "A duration: 500ms, 2s, 30m, 1h30m, 7d (0 needs no unit)",
+        "anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"}, {"const": 0}, {"$ref": "#/$defs/Variable"}],
+    }),
+]  # fmt: skip
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({
+        "description": "A size: 4096, 700B, 10MB (powers of ten), 5GiB (powers of two)",
+        "anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKMGT]i?B|B|)$"}, {"type": "integer", "minimum": 0}, {"$ref": "#/$defs/Variable"}],
+    }),
+]  # fmt: skip
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({
+        "description": "A share: 95% or 0.95",
+        "anyOf": [{"type": "string", "pattern": r"^-?\d+(\.\d+)?\s*%$"}, {"type": "number", "minimum": -1, "maximum": 1}, {"$ref": "#/$defs/Variable"}],
+    }),
+]  # fmt: skip
+
+
+def _number(value: object) -> float:
+    """A bound's number in base units: plain, a percentage (as a fraction), a duration (seconds) or a size (bytes)."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    for parse in (parse_share, parse_duration, parse_size):
+        try:
+            return parse(value)
+        except ValueError:
+            continue
+    raise ValueError("expected a number, or one with a unit: 95%, 200ms, 10MB")
+
+
+Number = Annotated[
+    float,
+    BeforeValidator(_number),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "description": "A number, or one with a unit: 95%, 200ms, 10MB"}),
+]  # fmt: skip
+
+
+class Strict(BaseModel):
+    """Base of everything that is read from a scenario: immutable, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Bound(Strict):
+    """*n* in the tables of checks: an exact number, or limits (both ends included).
+
+    `3` is short for `{equals: 3}`.
+    """
+
+    equals: Number | None = None
+    """Exactly this."""
+    at_least: Number | None = None
+    """This or more."""
+    at_most: Number | None = None
+    """This or less."""
+    between: tuple[Number, Number] | None = None
+    """From the first to the second, both included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            return {"equals": value}
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Bound:
+        if not self.model_fields_set or all(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("give one of equals, at_least, at_most, between")
+        if self.between is not None and self.between[0] > self.between[1]:
+            raise ValueError("between takes the smaller number first")
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` lies within every limit."""
+        return (
+            (self.equals is None or value == self.equals)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.between is None or self.between[0] <= value <= self.between[1])
+        )
+
+    @property
+    def has_upper_limit(self) -> bool:
+        """Whether growth alone can break this bound, so that a verdict too early would be a guess."""
+        return self.equals is not None or self.at_most is not None or self.between is not None
+
+    @property
+    def cannot_fail(self) -> bool:
+        """Whether every count of things satisfies this bound (`at_least: 0`)."""
+        return not self.has_upper_limit and (self.at_least is None or self.at_least <= 0)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.equals is not None:
+            parts.append(f"exactly {self.equals:g}")
+        if self.at_least is not None:
+            parts.append(f"at least {self.at_least:g}")
+        if self.at_most is not None:
+            parts.append(f"at most {self.at_most:g}")
+        if self.between is not None:
+            parts.append(f"between {self.between[0]:g} and {self.between[1]:g}")
+        return ", ".join(parts)
+
+
+_ABSENT: Final = object()
+
+
+class Pattern(Strict):
+    """What a value at a dotted path must be; several keys must all hold. A bare value is short for `{equals: value}`."""
+
+    equals: Any = None
+    """This very value (JSON equality: 1 equals 1.0, true does not equal 1)."""
+    matches: str | None = None
+    """A regular expression found anywhere in the value's text."""
+    contains: Any = None
+    """Text within text, an element of a list, or a key of an object."""
+    exists: bool | None = None
+    """Whether the path is there at all (null is there)."""
+    one_of: list[Any] | None = None
+    """Any of these values."""
+    at_least: Number | None = None
+    """This number or more."""
+    at_most: Number | None = None
+    """This number or less."""
+    between: tuple[Number, Number] | None = None
+    """From the first number to the second, both included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and value and set(value) <= _PATTERN_KEYS:
+            return value
+        if isinstance(value, Pattern):
+            return value
+        if isinstance(value, Mapping) and set(value) & _PATTERN_KEYS:
+            strange = sorted(set(map(str, value)) - _PATTERN_KEYS)
+            raise ValueError(
+                f"{', '.join(strange)} cannot stand beside {', '.join(sorted(set(value) & _PATTERN_KEYS))}"
+            )
+        return {"equals": value}
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Pattern:
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except re.error as error:
+                raise ValueError(f"{self.matches!r} is no regular expression: {error}") from None
+        return self
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` (``ABSENT`` when the path is not there) fits every key that was given."""
+        given = self.model_fields_set
+        if "exists" in given and self.exists is not None and (value is not ABSENT) != self.exists:
+            return False
+        if value is ABSENT:
+            return given == {"exists"}
+        return (
+            ("equals" not in given or same_json(value, self.equals))
+            and (self.matches is None or re.search(self.matches, as_text(value)) is not None)
+            and ("contains" not in given or _contains(value, self.contains))
+            and (self.one_of is None or any(same_json(value, option) for option in self.one_of))
+            and self._number_holds(value)
+        )
+
+    def _number_holds(self, value: Any) -> bool:
+        if self.at_least is None and self.at_most is None and self.between is None:
+            return True
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.between is None or self.between[0] <= value <= self.between[1])
+        )
+
+    def __str__(self) -> str:
+        words = {"equals": "is", "one_of": "is one of", "at_least": "is at least", "at_most": "is at most"}
+        return " and ".join(
+            f"{words.get(name, name)} {getattr(self, name)!r}"
+            for name in type(self).model_fields
+            if name in self.model_fields_set
+        )
+
+
+_PATTERN_KEYS: Final = frozenset(Pattern.model_fields)
+ABSENT: Final = _ABSENT
+"""What a dotted path that is not there leads to."""
+
+Where = Annotated[
+    dict[str, Pattern],
+    Field(description="Dotted paths of the JSON payload (or $headers.Name, or a column) and what must stand there"),
+]
+
+
+def look_up(document: Any, path: str) -> Any:
+    """The value at dotted `path` (`metadata.agent`, `blockers.0`), or ``ABSENT``.
+
+    A key that itself contains dots is found too: the longest key that fits wins at every level.
+    """
+    if path == "":
+        return document
+    if isinstance(document, Mapping):
+        parts = path.split(".")
+        for length in range(len(parts), 0, -1):
+            key = ".".join(parts[:length])
+            if key in document:
+                found = look_up(document[key], ".".join(parts[length:]))
+                if found is not ABSENT:
+                    return found
+        return ABSENT
+    if isinstance(document, list):
+        head, _, rest = path.partition(".")
+        if head.isdecimal() and int(head) < len(document):
+            return look_up(document[int(head)], rest)
+    return ABSENT
+
+
+def same_json(left: Any, right: Any) -> bool:
+    """JSON equality: numbers by value, but true is not 1, and objects and lists element by element."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same_json(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(same_json(a, b) for a, b in zip(left, right, strict=True))
+    return bool(left == right)
+
+
+def as_text(value: Any) -> str:
+    """The text of a JSON value for `matches`: strings as they are, everything else as JSON writes it."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _contains(value: Any, part: Any) -> bool:
+    if isinstance(value, str):
+        return isinstance(part, str) and part in value
+    if isinstance(value, Mapping):
+        return part in value
+    if isinstance(value, list):
+        return any(same_json(item, part) for item in value)
+    return False

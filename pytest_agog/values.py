@@ -9,9 +9,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 _UNITS_OF_TIME: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS_OF_SIZE: Final = {
@@ -77,7 +88,7 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema({
         "description": "A duration: 500ms, 2s, 30m, 1h30m, 7d (0 needs no unit)",
-        "anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"}, {"const": 0}, {"$ref": "#/$defs/Variable"}],
+        "anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"}, {"const": 0}],
     }),
 ]  # fmt: skip
 Size = Annotated[
@@ -85,7 +96,7 @@ Size = Annotated[
     BeforeValidator(parse_size),
     WithJsonSchema({
         "description": "A size: 4096, 700B, 10MB (powers of ten), 5GiB (powers of two)",
-        "anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKMGT]i?B|B|)$"}, {"type": "integer", "minimum": 0}, {"$ref": "#/$defs/Variable"}],
+        "anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKMGT]i?B|B|)$"}, {"type": "integer", "minimum": 0}],
     }),
 ]  # fmt: skip
 Share = Annotated[
@@ -93,7 +104,7 @@ Share = Annotated[
     BeforeValidator(parse_share),
     WithJsonSchema({
         "description": "A share: 95% or 0.95",
-        "anyOf": [{"type": "string", "pattern": r"^-?\d+(\.\d+)?\s*%$"}, {"type": "number", "minimum": -1, "maximum": 1}, {"$ref": "#/$defs/Variable"}],
+        "anyOf": [{"type": "string", "pattern": r"^-?\d+(\.\d+)?\s*%$"}, {"type": "number", "minimum": -1, "maximum": 1}],
     }),
 ]  # fmt: skip
 
@@ -117,10 +128,54 @@ Number = Annotated[
 ]  # fmt: skip
 
 
+class DataPath(str):
+    """A path as the scenario gives it, relative to the scenario; it may not leave the data root."""
+
+    __slots__ = ()
+
+
+def _data_path(value: str) -> DataPath:
+    if not value or "\0" in value or "\\" in value:
+        raise ValueError("expected a path with forward slashes, relative to the scenario")
+    if PurePosixPath(value).is_absolute():
+        raise ValueError("a path is relative to the scenario and may not leave its data root")
+    return DataPath(value)
+
+
+DataFile = Annotated[
+    str,
+    AfterValidator(_data_path),
+    WithJsonSchema({"type": "string", "description": "A path relative to the scenario"}),
+]
+"""A file of the scenario's data root, which must exist when the scenario is read (its value is a ``DataPath``)."""
+
+_EXACT_TYPES: Final = ("int", "float", "bool")
+_NOT_SCHEMA: Final = frozenset({"default", "expected", "metadata", "serialization"})
+
+
+def _without_guessing(schema: Any) -> None:
+    """Make numbers and booleans strict in a core schema: "3" is no 3, true is no 1. Lists still become tuples."""
+    if isinstance(schema, dict):
+        if schema.get("type") in _EXACT_TYPES:
+            schema["strict"] = True
+        for key, part in schema.items():
+            if key not in _NOT_SCHEMA:
+                _without_guessing(part)
+    elif isinstance(schema, (list, tuple)):
+        for part in schema:
+            _without_guessing(part)
+
+
 class Strict(BaseModel):
-    """Base of everything that is read from a scenario: immutable, no unknown keys."""
+    """Base of everything that is read from a scenario: immutable, no unknown keys, no guessing of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _without_guessing(schema)
+        return schema
 
 
 class Bound(Strict):

@@ -5,37 +5,16 @@ Docstrings under the fields are what users read in their editor.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, field_validator
 
-from pytest_agog.values import Bound, Duration, Share, Size, Strict
+from pytest_agog.values import Bound, DataFile, DataPath, Duration, Size, Strict
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=128)]
 """A name that can stand in a test id and as one token of a subject."""
 
 
-class DataPath(str):
-    """A path as the scenario gives it, relative to the scenario; it may not leave the data root."""
-
-    __slots__ = ()
-
-
-def _data_path(value: str) -> DataPath:
-    if "\0" in value or "\\" in value:
-        raise ValueError("a path uses forward slashes and holds no NUL")
-    if not value or PurePosixPath(value).is_absolute():
-        raise ValueError("a path is relative to the scenario")
-    return DataPath(value)
-
-
-DataFile = Annotated[
-    str,
-    AfterValidator(_data_path),
-    WithJsonSchema({"type": "string", "description": "A path relative to the scenario"}),
-]
-"""A file of the scenario's data root, which must exist when the scenario is read."""
 MadeFile = Annotated[str, StringConstraints(min_length=1)]
 """A file that the play makes: relative to the scenario, or `$AGENT_OUTPUT_DIR/…`."""
 
@@ -50,7 +29,7 @@ class NatsService(Strict):
     """3 is a cluster; streams then have three replicas."""
     streams: Literal["wire", "none"] = "wire"
     """`wire` creates all streams of the contract; `none` leaves the server empty."""
-    sync_interval: Literal["always"] | Duration = "2m"  # type: ignore[assignment]
+    sync_interval: Literal["always"] | Duration = 120.0
     """How often JetStream flushes to disk; `always` before each ack."""
     store_limit: Size | None = None
     """JetStream's file store limit (max_file_store)."""
@@ -71,6 +50,12 @@ class Services(Strict):
     postgres: PostgresService | None = None
     components: tuple[Literal["deliverables"], ...] = ()
     """Parts of the target that run as processes."""
+
+    @field_validator("nats", "postgres", mode="before")
+    @classmethod
+    def _nothing_is_defaults(cls, value: Any) -> Any:
+        """`postgres:` with nothing after it asks for Postgres as much as `postgres: {}` does."""
+        return {} if value is None else value
 
 
 # --- agents -----------------------------------------------------------------------------------------------------------
@@ -200,15 +185,19 @@ class Restart(Strict):
 class TokenClaims(Strict):
     """Claims about token savings; each is a test `tokens.…`."""
 
-    spawn_savings: ShareBound | None = None
+    spawn_savings: Bound | None = None
     """1 - notices / inline."""
-    net_savings: ShareBound | None = None
+    net_savings: Bound | None = None
     """1 - (notices + fetched) / inline."""
     notice: Bound | None = None
     """Tokens of the largest single notice."""
 
 
-ShareBound = Bound
+class TokenClaim(Strict):
+    """The arguments of a token check, as `tokens:` gives them."""
+
+    value: Bound
+    """What the number must be."""
 
 
 class ProofEntry(Strict):
@@ -255,5 +244,26 @@ class ScenarioModel(Strict):
     """The checklist."""
 
 
-Percentage = Share
-TokenClaims.model_rebuild()
+__all__ = [
+    "Agent",
+    "Chain",
+    "DataFile",
+    "DataPath",
+    "Generate",
+    "GeneratedReport",
+    "Kill",
+    "MadeFile",
+    "Name",
+    "NatsService",
+    "PostgresService",
+    "ProofEntry",
+    "Publish",
+    "Restart",
+    "Run",
+    "ScenarioModel",
+    "Services",
+    "TokenClaim",
+    "TokenClaims",
+    "Turn",
+    "Wait",
+]

@@ -41,7 +41,7 @@ class ObjectReference(BaseModel):
 
 
 class Deliverable(BaseModel):
-    """The payload of a deliverable message: the full report, or a reference to it when it is too large for a message."""
+    """The payload of a deliverable message: the full report, or a reference when it is too large for a message."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -98,7 +98,7 @@ def headers(subject: str, content_digest: str, after_sequence: int | None = None
 
 
 def encoded_size(data: bytes, message_headers: dict[str, str]) -> int:
-    """Bytes that count towards max_payload: the payload plus the encoded headers (`NATS/1.0\\r\\n` … `\\r\\n\\r\\n`)."""
+    """Bytes that count towards max_payload: payload plus encoded headers (`NATS/1.0\\r\\n` … `\\r\\n\\r\\n`)."""
     lines = sum(len(f"{key}: {value}\r\n".encode()) for key, value in message_headers.items())
     return len(data) + (len(b"NATS/1.0\r\n") + lines + len(b"\r\n") if message_headers else 0)
 

@@ -1,0 +1,78 @@
+"""What a step may use while it is played, and how it says that it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_agog.checks.base import Verdict
+from pytest_agog.checks.registry import Checks
+from pytest_agog.errors import AgogError
+from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage.ports import Deliverables
+from pytest_agog.stage.stage import Stage
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+    from pytest_agog.ledger.prober import Prober
+    from pytest_agog.ledger.recorder import Recorder
+
+
+class StepFailed(AgogError):
+    """A step failed."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+        """More lines for people: an agent's output, the end of a log."""
+
+
+@dataclass
+class PlayContext:
+    """One play while it runs."""
+
+    scenario: Scenario
+    ledger: Ledger
+    stage: Stage
+    client: Client
+    """The harness's own connection."""
+    recorder: Recorder
+    prober: Prober
+    checks: Checks
+    progress: Callable[[str], None]
+    engines: dict[str, Deliverables] = field(default_factory=dict)
+    """Deliverable engines by who publishes through them."""
+    spawns: dict[str, int] = field(default_factory=dict)
+    """How often each agent was spawned so far in this play."""
+
+    def file(self, written: str) -> Path:
+        """Where the data file is that the scenario writes as `written`."""
+        return self.scenario.files.get(written, self.scenario.folder / written)
+
+    async def stage_engine(self) -> Deliverables:
+        """The engine with which the harness itself reads; what it reads counts as handed to nobody."""
+        if "" not in self.engines:
+            self.engines[""] = await self.stage.deliverables(None)
+        return self.engines[""]
+
+    def environment(self) -> Mapping[str, str]:
+        """What commands find in their environment, on top of the harness's own."""
+        found = {"NATS_URL": self.stage.nats.url, "AGENT_OUTPUT_DIR": str(self.stage.output_folder)}
+        if self.stage.postgres_dsn is not None:
+            found["DATABASE_URL"] = self.stage.postgres_dsn
+        return found
+
+
+class WaitedInVain(StepFailed):
+    """What a `wait` step waited for did not come true."""
+
+    def __init__(self, check: str, seconds: float, verdict: Verdict) -> None:
+        super().__init__(
+            f"waited {seconds:.3g}s for `{check}`: expected {verdict.expected}, observed {verdict.observed}",
+            verdict.nearest,
+        )
+        self.verdict = verdict

@@ -1,0 +1,206 @@
+"""Play one scenario: set the stage, take the steps, wait at the barrier, judge the claims, strike the stage."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_agog import masking, tokens
+from pytest_agog.checks.base import Check, Outcome, Verdict
+from pytest_agog.checks.registry import Checks, builtin_checks
+from pytest_agog.errors import AgogError
+from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted
+from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.ledger.prober import Prober
+from pytest_agog.ledger.recorder import Recorder
+from pytest_agog.play.context import PlayContext, StepFailed
+from pytest_agog.play.judging import Waiting, judge
+from pytest_agog.play.result import Environment, Judgement, PlayFailure, PlayResult
+from pytest_agog.play.steps import PlayedStep
+from pytest_agog.play.vocabulary import builtin_steps
+from pytest_agog.scenario.scenario import Claim, Scenario, Step
+from pytest_agog.stage.stage import Stage, StageOptions
+
+BARRIER_WITHIN = 30.0
+"""Seconds in which the recorder must have seen every stream's last message."""
+
+
+def _say_nothing(_: str) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """How to play: where the services come from, and what may be used."""
+
+    stage: StageOptions
+    checks: Checks = field(default_factory=builtin_checks)
+    steps: Mapping[str, PlayedStep] = field(default_factory=builtin_steps)
+    select: Collection[str] | None = None
+    """Ids of the claims to judge; all when None."""
+    count_tokens: Callable[[str], int] = tokens.count
+    progress: Callable[[str], None] = _say_nothing
+    observe: Callable[[Ledger], None] | None = None
+    """Is given the ledger before the first step."""
+
+
+async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
+    """Play `scenario` and judge its claims.
+
+    A step that fails ends the play; the claims are still judged on what the ledger then holds. Services that do not
+    start are an `error`, and nothing is judged.
+    """
+    started_at, started = time.time(), time.monotonic()
+    ledger = Ledger(options.count_tokens)
+    if options.observe is not None:
+        options.observe(ledger)
+    stage = Stage(scenario, options.stage)
+    failure: PlayFailure | None = None
+    judgements: tuple[Judgement, ...] = ()
+    outcome: Outcome = "passed"
+    options.progress("starting services")
+    try:
+        async with stage:
+            run = _Run(scenario, options, ledger, stage)
+            failure, judgements = await run.to_the_end()
+            outcome = "passed" if failure is None else "failed"
+    except AgogError as error:
+        outcome = "error"
+        failure = PlayFailure(str(error), detail=masking.mask(str(error.details.get("log", ""))))
+        judgements = tuple(Judgement(claim, _not_judged(str(error))) for claim in _selected(scenario, options))
+    return PlayResult(
+        scenario=scenario,
+        ledger=ledger,
+        outcome=outcome,
+        started_at=started_at,
+        duration=time.monotonic() - started,
+        environment=_environment(stage, options),
+        judgements=judgements,
+        failure=failure,
+        urls=stage.kept_urls(),
+    )
+
+
+def _selected(scenario: Scenario, options: PlayOptions) -> list[Claim]:
+    return [claim for claim in scenario.claims if options.select is None or claim.id in options.select]
+
+
+def _not_judged(reason: str) -> Verdict:
+    return Verdict("error", "services that start", f"the play could not begin: {reason}")
+
+
+def _environment(stage: Stage, options: PlayOptions) -> Environment:
+    return Environment(
+        python=platform.python_version(),
+        nats_server=stage.nats_version,
+        postgres=stage.postgres_version,
+        backend=options.stage.backend,
+        target="reference",
+    )
+
+
+class _Run:
+    """One play on a stage that stands."""
+
+    def __init__(self, scenario: Scenario, options: PlayOptions, ledger: Ledger, stage: Stage) -> None:
+        self._scenario = scenario
+        self._options = options
+        self._ledger = ledger
+        self._stage = stage
+
+    async def to_the_end(self) -> tuple[PlayFailure | None, tuple[Judgement, ...]]:
+        """Steps, barrier, verdicts."""
+        stage, ledger = self._stage, self._ledger
+        recorder = Recorder(ledger, stage.connect, monitor_url=stage.nats.monitor_url, baseline=stage.external)
+        client = await stage.connect()
+        engines: list[Any] = []
+        try:
+            await recorder.start()
+            prober = Prober(
+                client,
+                monitor_url=stage.nats.monitor_url,
+                postgres_dsn=stage.postgres_dsn,
+                http_base=stage.nats.monitor_url,
+                resolve=stage.resolver(self._scenario),
+            )
+            context = PlayContext(
+                scenario=self._scenario,
+                ledger=ledger,
+                stage=stage,
+                client=client,
+                recorder=recorder,
+                prober=prober,
+                checks=self._options.checks,
+                progress=self._options.progress,
+            )
+            failure = await self._take_steps(context)
+            failure = await self._barrier(recorder) or failure if failure is None else failure
+            judgements = await self._judge(context)
+            engines.extend(context.engines.values())
+            await prober.close()
+            return failure, judgements
+        finally:
+            for engine in engines:
+                await engine.close()
+            await recorder.stop()
+            await _close(client)
+
+    async def _take_steps(self, context: PlayContext) -> PlayFailure | None:
+        for step in self._scenario.steps:
+            context.progress(f"step {step.number} of {len(self._scenario.steps)}: {step.verb}")
+            self._ledger.append(StepStarted(step.number, step.verb, f"{step.verb} at line {step.position.line}"))
+            failure = await self._take(context, step)
+            if failure is not None:
+                self._ledger.append(StepEnded(step.number, step.verb, "failed", failure.message))
+                return failure
+            self._ledger.append(StepEnded(step.number, step.verb, "passed"))
+        return None
+
+    async def _take(self, context: PlayContext, step: Step) -> PlayFailure | None:
+        try:
+            await self._options.steps[step.verb].play(context, step, step.arguments)
+        except StepFailed as error:
+            return PlayFailure(masking.mask(str(error)), step, masking.mask(error.detail))
+        except AgogError as error:
+            return PlayFailure(masking.mask(str(error)), step)
+        return None
+
+    async def _barrier(self, recorder: Recorder) -> PlayFailure | None:
+        """Wait until the recorder has seen every stream's last message."""
+        self._options.progress("waiting for the recorder")
+        try:
+            async with asyncio.timeout(BARRIER_WITHIN if not self._stage.nats_is_down else 1.0):
+                sequences = await recorder.catch_up()
+        except TimeoutError:
+            if self._stage.nats_is_down:
+                return None  # the scenario killed it for good; the claims are judged on what was seen before
+            return PlayFailure(
+                f"the recorder had not seen every stream's last message after {BARRIER_WITHIN:g}s; is NATS still up?",
+                detail=self._stage.nats.log_tail(),
+            )
+        self._ledger.append(Barrier(sequences))
+        return None
+
+    async def _judge(self, context: PlayContext) -> tuple[Judgement, ...]:
+        claims = _selected(self._scenario, self._options)
+        self._options.progress(f"judging {len(claims)} claims")
+
+        async def one(claim: Claim) -> Judgement:
+            check: Check[Any] = self._options.checks[claim.check]
+            waiting = Waiting(claim.within, claim.holds_for)
+            verdict, waited = await judge(self._ledger, context.prober, check, claim.arguments, waiting)
+            return Judgement(claim, verdict, waited)
+
+        return tuple(await asyncio.gather(*(one(claim) for claim in claims)))
+
+
+async def _close(client: Any) -> None:
+    """Close a connection that may be gone already."""
+    try:
+        await asyncio.wait_for(client.close(), 2)
+    except Exception:  # noqa: BLE001 - nothing depends on it any more
+        return

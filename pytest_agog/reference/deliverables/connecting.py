@@ -1,0 +1,241 @@
+"""A connection to NATS that says at once, in one line, why it cannot be had; and requests that outlive a reconnect.
+
+nats-py keeps trying for minutes when a server is absent, and a request in flight when the connection breaks waits out
+its whole timeout. Here the first connect fails as soon as every address has refused (2 s at most for one that does not
+answer), a lost request is sent again after the reconnect (all requests of the engine may be repeated safely), and a
+permission violation ends the request that caused it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import nats.errors
+from nats.aio.client import Client
+
+from pytest_agog.errors import CredentialsRefused, CredentialsUnreadable, NatsUnreachable, NatsUrlInvalid
+from pytest_agog.masking import mask
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+CONNECT_TIMEOUT: Final = 2.0
+"""Seconds until a server that does not answer counts as unreachable."""
+REQUEST_TIMEOUT: Final = 5.0
+_AUTH_WORDS: Final = ("authorization", "authentication", "user credentials", "permissions violation")
+
+
+class NoAnswer(Exception):
+    """The server is connected and did not answer in time; whoever asked says what that means."""
+
+
+class _Lost(Exception):
+    """The connection broke while a request was in flight."""
+
+
+class _FirstConnectFailed(Exception):
+    """Raised out of nats-py's error callback, which is the only way out of its retry loop."""
+
+
+class Link:
+    """A connection and the requests in flight on it."""
+
+    def __init__(self, nc: Client, url: str, *, timeout: float = REQUEST_TIMEOUT, owned: bool = False) -> None:
+        self.nc = nc
+        self.url = mask(url)
+        self.timeout = timeout
+        self.owned = owned
+        """Whether closing the link closes the connection."""
+        self._inbox = ""
+        self._subscription: Any = None
+        self._starting = asyncio.Lock()
+        self._numbers = count()
+        self._pending: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
+        self._up = asyncio.Event()
+        self._up.set()
+
+    async def request(
+        self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, *, timeout: float | None = None
+    ) -> Msg:
+        """Ask and return the answer, which may be a status (503: nobody serves `subject`).
+
+        Raises:
+            NatsUnreachable: the connection is lost and did not come back in time.
+            CredentialsRefused: the user may not publish to `subject`.
+            NoAnswer: nothing came within `timeout` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self.timeout if timeout is None else timeout)
+        if self._subscription is None:
+            await self._listen()
+        while True:
+            if not self._up.is_set():
+                await self._reconnected(deadline)
+            try:
+                return await self._once(subject, payload, headers, deadline)
+            except _Lost:
+                continue
+
+    async def _once(self, subject: str, payload: bytes, headers: dict[str, str] | None, deadline: float) -> Msg:
+        loop = asyncio.get_running_loop()
+        token = str(next(self._numbers))
+        future: asyncio.Future[Msg] = loop.create_future()
+        self._pending[token] = (subject, future)
+        timer = loop.call_at(deadline, _expire, future)
+        try:
+            await self.nc.publish(subject, payload, reply=self._inbox + token, headers=headers)
+            return await future
+        except NoAnswer:
+            if not self.nc.is_connected:
+                raise NatsUnreachable(url=self.url, reason="the connection is lost") from None
+            raise
+        except (nats.errors.ConnectionClosedError, nats.errors.OutboundBufferLimitError) as error:
+            raise NatsUnreachable(url=self.url, reason="the connection is closed") from error
+        finally:
+            timer.cancel()
+            del self._pending[token]
+
+    async def _listen(self) -> None:
+        async with self._starting:
+            if self._subscription is None:
+                self._inbox = self.nc.new_inbox() + "."
+                try:
+                    self._subscription = await self.nc.subscribe(self._inbox + "*", cb=self._answered)
+                except nats.errors.ConnectionClosedError as error:
+                    raise NatsUnreachable(url=self.url, reason="the connection is closed") from error
+
+    async def _answered(self, message: Msg) -> None:
+        waiting = self._pending.get(message.subject[len(self._inbox) :])
+        if waiting is not None and not waiting[1].done():
+            waiting[1].set_result(message)
+
+    async def _reconnected(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._up.wait()
+        except TimeoutError:
+            raise NatsUnreachable(url=self.url, reason="the connection is lost") from None
+        if self.nc.is_closed:
+            raise NatsUnreachable(url=self.url, reason="the connection is closed")
+
+    # --- what nats-py reports ---------------------------------------------------------------------------------------
+    async def on_error(self, error: Exception) -> None:
+        """A permission violation ends the request that it is about; nats-py reports its subject in lower case."""
+        text = str(error).lower()
+        if "permissions violation" not in text:
+            return
+        inbox_refused = "subscription to" in text and self._inbox[:-1].lower() in text
+        for subject, future in list(self._pending.values()):
+            if (inbox_refused or f'"{subject.lower()}"' in text) and not future.done():
+                reason = mask(str(error).removeprefix("nats: "))
+                future.set_exception(CredentialsRefused(url=self.url, reason=reason))
+
+    async def on_disconnect(self) -> None:
+        """Requests in flight are sent again after the reconnect."""
+        self._up.clear()
+        for _, future in list(self._pending.values()):
+            if not future.done():
+                future.set_exception(_Lost())
+
+    async def on_reconnect(self) -> None:
+        """Go on."""
+        self._up.set()
+
+    async def on_close(self) -> None:
+        """Nothing will come any more: wake those who wait for a reconnect, so that they say so."""
+        self._up.set()
+
+    async def close(self) -> None:
+        """Let go: of the inbox, and of the connection if it is ours."""
+        with contextlib.suppress(nats.errors.Error):
+            if self.owned:
+                await self.nc.close()
+            elif self._subscription is not None and not self.nc.is_closed:
+                await self._subscription.unsubscribe()
+        self._subscription = None
+
+
+def _expire(future: asyncio.Future[Msg]) -> None:
+    if not future.done():
+        future.set_exception(NoAnswer())
+
+
+async def connect(
+    url: str, *, creds: str | Path | None = None, inbox_prefix: str = "_INBOX", timeout: float = REQUEST_TIMEOUT
+) -> Link:
+    """Connect to the first of the servers in `url` (comma-separated) that answers.
+
+    Raises:
+        NatsUnreachable: none answers; the reason is the last one's.
+        CredentialsRefused: a server wants other credentials.
+        CredentialsUnreadable: the credentials file is none.
+        NatsUrlInvalid: `url` is none.
+    """
+    servers = [part.strip() for part in url.split(",") if part.strip()]
+    nc = Client()
+    link = Link(nc, url, timeout=timeout, owned=True)
+    failures: list[Exception] = []
+    connected = False
+
+    async def on_error(error: Exception) -> None:
+        if connected:
+            await link.on_error(error)
+            return
+        failures.append(error)
+        if len(failures) >= len(servers) or _is_about_credentials(error):
+            raise _FirstConnectFailed
+
+    _check(url, servers, creds)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT * len(servers) + 0.5):
+            await nc.connect(
+                servers, user_credentials=creds, inbox_prefix=inbox_prefix, error_cb=on_error,
+                disconnected_cb=link.on_disconnect, reconnected_cb=link.on_reconnect, closed_cb=link.on_close,
+                connect_timeout=2, reconnect_time_wait=0, max_reconnect_attempts=-1, name="agog",
+            )  # fmt: skip
+        connected = True
+        # A killed server is back within milliseconds; looking for it ten times a second costs nothing.
+        nc.options["reconnect_time_wait"] = 0.1
+    except (_FirstConnectFailed, TimeoutError, OSError, nats.errors.Error, ValueError) as error:
+        with contextlib.suppress(Exception):
+            await nc.close()
+        raise _first_connect_error(url, failures[-1] if failures else error) from None
+    return link
+
+
+def _check(url: str, servers: Sequence[str], creds: str | Path | None) -> None:
+    if not servers or any(character.isspace() for part in servers for character in part):
+        raise NatsUrlInvalid(url=mask(url), reason="it names no server")
+    if creds is None:
+        return
+    try:
+        text = Path(creds).read_bytes()
+    except OSError as error:
+        raise CredentialsUnreadable(path=creds, reason=error.strerror or str(error)) from None
+    # nats-py reads past the end for ever when the markers are absent.
+    if b"BEGIN NATS USER JWT" not in text or b"BEGIN USER NKEY SEED" not in text:
+        raise CredentialsUnreadable(path=creds, reason="it holds no user JWT with its seed")
+
+
+def _is_about_credentials(error: Exception) -> bool:
+    return any(word in str(error).lower() for word in _AUTH_WORDS)
+
+
+def _first_connect_error(url: str, error: Exception) -> Exception:
+    reason = mask(str(error).removeprefix("nats: ").strip("'") or type(error).__name__)
+    if _is_about_credentials(error):
+        return CredentialsRefused(url=mask(url), reason=reason)
+    if isinstance(error, ValueError) or "connect url" in reason or "mixing of websocket" in reason:
+        return NatsUrlInvalid(url=mask(url), reason=reason)
+    if isinstance(error, (TimeoutError, nats.errors.TimeoutError, _FirstConnectFailed)):
+        reason = f"no answer within {CONNECT_TIMEOUT:g} s"
+    elif isinstance(error, ConnectionRefusedError):
+        reason = "connection refused"
+    elif isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    return NatsUnreachable(url=mask(url), reason=reason)

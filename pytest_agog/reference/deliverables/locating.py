@@ -1,0 +1,78 @@
+"""Which stream holds a subject, and how it may be read: asked once, remembered for a while, forgotten after an error."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pytest_agog.errors import StreamMissing
+from pytest_agog.reference.deliverables import jetstream
+from pytest_agog.reference.deliverables.connecting import Link
+from pytest_agog.wire import subjects
+
+REMEMBERED: Final = 30.0
+"""Seconds: a stream that got more replicas meanwhile must not be read by direct get for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A stream, as far as reading and writing depend on it."""
+
+    name: str
+    subjects: tuple[str, ...]
+    direct: bool
+    """Read by direct get. Only with one replica: direct get does not promise to read one's own writes."""
+    max_msg_size: int
+    """Bytes; -1 is no limit."""
+    last_sequence: int
+    """When it was asked."""
+
+    @classmethod
+    def of(cls, info: dict[str, Any]) -> Located:
+        """From a stream info of the API."""
+        config = info["config"]
+        return cls(
+            name=config["name"],
+            subjects=tuple(config.get("subjects") or ()),
+            direct=bool(config.get("allow_direct")) and config.get("num_replicas", 1) == 1,
+            max_msg_size=config.get("max_msg_size", -1),
+            last_sequence=info["state"]["last_seq"],
+        )
+
+
+class Locator:
+    """Finds the stream of a subject."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._known: list[tuple[float, Located]] = []
+
+    async def find(self, subject: str) -> Located:
+        """The stream that takes `subject`.
+
+        Raises:
+            StreamMissing: there is none.
+        """
+        now = asyncio.get_running_loop().time()
+        for expires, located in self._known:
+            if expires > now and any(subjects.matches(pattern, subject) for pattern in located.subjects):
+                return located
+        found = await self.matching(subject)
+        if not found:
+            raise StreamMissing(subject=subject)
+        self.forget(found[0].name)
+        self._known.append((now + REMEMBERED, found[0]))
+        return found[0]
+
+    async def matching(self, pattern: str) -> list[Located]:
+        """All streams that take some subject that fits `pattern`, asked afresh."""
+        try:
+            infos = await jetstream.list_all(self._link, "STREAM.LIST", "streams", {"subject": pattern})
+        except jetstream.Refusal as refusal:
+            raise refusal.as_error(f"listing the streams of {pattern}", url=self._link.url) from None
+        return [Located.of(info) for info in infos]
+
+    def forget(self, name: str) -> None:
+        """The next `find` asks again."""
+        self._known = [known for known in self._known if known[1].name != name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -14,7 +14,7 @@ from pytest_agog.run import AgogRun, run_of
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-    from pytest_agog.play.result import Judgement, PlayResult
+    from pytest_agog.report.view import CheckView, ScenarioView
     from pytest_agog.scenario.scenario import Claim, Position, Scenario
 
 
@@ -22,11 +22,12 @@ ItemT = TypeVar("ItemT", bound="_ScenarioItem")
 
 
 class ClaimFailed(AgogError):
-    """A claim does not hold, or the play failed. The text is what pytest shows."""
+    """A claim does not hold, or the play failed: a finding, to be told without a traceback."""
 
-    def __init__(self, text: str) -> None:
-        Exception.__init__(self, text)
-        self.text = text
+    def __init__(self, check: CheckView, view: ScenarioView) -> None:
+        super().__init__(f"{check.claim}: expected {check.expected}, observed {check.observed}")
+        self.check = check
+        self.view = view
 
 
 class ScenarioFile(pytest.File):
@@ -56,7 +57,7 @@ class ScenarioFile(pytest.File):
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """Everything that is wrong with the file, without a traceback."""
-        if isinstance(excinfo.value, AgogError) and not self.config.getoption("agog_debug"):
+        if isinstance(excinfo.value, AgogError) and not run_of(self.config).options.debug:
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
@@ -83,8 +84,8 @@ class _ScenarioItem(pytest.Item):
         """The same, with the path as ids show it, so that rootdir plays no part."""
         return self.nodeid.split("::", 1)[0], self.position.line - 1, self.name
 
-    def result(self) -> PlayResult:
-        """The scenario's result; plays it when nobody did so far."""
+    def view(self) -> ScenarioView:
+        """What came of the scenario; plays it when nobody did so far."""
         wanted = {
             item.claim.id
             for item in self.session.items
@@ -92,13 +93,27 @@ class _ScenarioItem(pytest.Item):
         }
         if isinstance(self, ClaimItem):
             wanted.add(self.claim.id)
-        return self.run.result(self.scenario, self.nodeid.split("::", 1)[0], wanted)
+        return self.run.view(self.scenario, self.nodeid.split("::", 1)[0], wanted)
+
+    def told(self, check: CheckView, view: ScenarioView) -> None:
+        """Skip or fail as `check` says.
+
+        Raises:
+            ClaimFailed: it neither passed nor was skipped.
+        """
+        if check.outcome == "skipped":
+            pytest.skip(check.observed)
+        if check.outcome != "passed":
+            raise ClaimFailed(check, view)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """What a person needs to know, without a traceback unless --agog-debug."""
-        if not self.config.getoption("agog_debug"):
+        if not self.run.options.debug:
             if isinstance(excinfo.value, ClaimFailed):
-                return excinfo.value.text
+                from pytest_agog.report.failure import Failure
+
+                view = excinfo.value.view
+                return cast("TerminalRepr", Failure(excinfo.value.check, view.name, view.started_at))
             if isinstance(excinfo.value, AgogError):
                 return str(excinfo.value)
         return super().repr_failure(excinfo)
@@ -113,9 +128,8 @@ class PlayItem(_ScenarioItem):
         Raises:
             ClaimFailed: a step failed, or services did not start.
         """
-        result = self.result()
-        if result.failure is not None:
-            raise ClaimFailed(self.run.play_failure_text(result, self.nodeid))
+        view = self.view()
+        self.told(view.play, view)
 
 
 class ClaimItem(_ScenarioItem):
@@ -134,14 +148,5 @@ class ClaimItem(_ScenarioItem):
         Raises:
             ClaimFailed: it does not hold.
         """
-        result = self.result()
-        judgement = _judgement_of(result, self.claim)
-        if judgement.verdict.outcome == "skipped":
-            pytest.skip(judgement.verdict.observed)
-        if not judgement.verdict.passed:
-            raise ClaimFailed(self.run.claim_failure_text(result, judgement, self.nodeid))
-
-
-
-def _judgement_of(result: PlayResult, claim: Claim) -> Judgement:
-    return next(judgement for judgement in result.judgements if judgement.claim.id == claim.id)
+        view = self.view()
+        self.told(next(check for check in view.checks if check.id == self.claim.id), view)

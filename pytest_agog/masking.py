@@ -1,4 +1,4 @@
-"""Secrets never show: passwords in URLs, tokens, seeds and credentials are masked before anything is printed or saved."""
+"""Secrets never show: passwords in URLs, tokens, seeds and credentials are masked before they are printed or saved."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import re
 
 MASK = "****"
 
-# user:password@ in any URL; the user stays readable, because it tells which account was refused.
-# The look-behind starts a match only at the first letter of a word: a line of a million letters costs a million steps.
-_URL_PASSWORD = re.compile(r"(?P<head>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@")
+# user:password@ in any URL, up to the last @ before the path; the user stays readable, because it tells which account
+# was refused. The scheme is bounded, so that long words cost no more than their length.
+_URL_PASSWORD = re.compile(r"(?P<head>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@]*):[^\s/]+@")
 # NATS URLs may carry a bare token: nats://token@host
 _URL_TOKEN = re.compile(r"(?P<head>\b(?:nats|tls|ws|wss)://)[^\s/:@]+@")
 _NKEY_SEED = re.compile(r"\bS[OAUNCX][A-Z2-7]{56}\b")
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\b")
-_ASSIGNED = re.compile(
-    r"(?P<head>[\"']?\b(?:password|passwd|pgpassword|secret|api[_-]?key|access[_-]?token|auth[_-]?token)\b[\"']?\s*[=:]\s*[\"']?)"
-    r"[^\s\"',;&}]+",
-    re.IGNORECASE,
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(?![A-Za-z0-9_-])")
+_AUTHORIZATION = re.compile(
+    r"(?P<head>\b(?:authorization\W{1,6}(?:bearer|basic)|bearer)\s+)[\w.~+/=-]{8,}", re.IGNORECASE
 )
+# A name that ends in one of these words, perhaps quoted (in JSON within JSON with backslashes), and what it is set to.
+_NAMES = r"(?:password|passwd|secret|(?:api|access|private|secret)[_-]?key|(?:access|auth|[_-])[_-]?token)"
+_QUOTED = re.compile(
+    rf"(?P<head>{_NAMES}[\"']?\s*[=:]\s*(?P<quote>[\"']))(?:(?!(?P=quote))[^\\\n]|\\.)+", re.IGNORECASE
+)
+_ASSIGNED = re.compile(rf"(?P<head>{_NAMES}\\*[\"']?\s*[=:]\s*\\*[\"']?)[^\s\"',;&}}\\]+", re.IGNORECASE)
 
 
 def mask(text: str) -> str:
@@ -26,4 +30,6 @@ def mask(text: str) -> str:
     text = _URL_TOKEN.sub(rf"\g<head>{MASK}@", text)
     text = _NKEY_SEED.sub(MASK, text)
     text = _JWT.sub(MASK, text)
+    text = _AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
+    text = _QUOTED.sub(rf"\g<head>{MASK}", text)
     return _ASSIGNED.sub(rf"\g<head>{MASK}", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -20,14 +21,14 @@ from pytest_agog.selection import bundled_fixtures, bundled_scenarios, display_p
 
 if TYPE_CHECKING:
     from pytest_agog.play.play import PlayOptions
-    from pytest_agog.play.result import Judgement, PlayResult
-    from pytest_agog.report.terminal import Progress
+    from pytest_agog.play.result import PlayResult
+    from pytest_agog.report.view import ScenarioView
     from pytest_agog.scenario.scenario import Scenario
     from pytest_agog.scenario.vocabulary import Vocabulary
-    from pytest_agog.stage.stage import PostgresPool
+    from pytest_agog.stage.pool import PostgresPool
 
 KEY = pytest.StashKey["AgogRun"]()
-BACKENDS = ("embedded", "cluster", "external", "container")
+BACKENDS = ("embedded", "cluster", "external")
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,11 @@ class AgogRun:
 
     config: pytest.Config
     options: Options
-    results: dict[str, PlayResult] = field(default_factory=dict)
+    views: dict[str, ScenarioView] = field(default_factory=dict)
+    """What came of each scenario, by file and matrix values; with xdist the controller's are the workers'."""
+    additions: list[str] = field(default_factory=list)
+    """Paragraphs that plugins add to the summary."""
     _pool: PostgresPool | None = None
-    _progress: Progress | None = None
-    _terminated: bool = False
 
     # --- reading ------------------------------------------------------------------------------------------------
     def load(self, path: Path) -> list[Scenario]:
@@ -138,12 +140,29 @@ class AgogRun:
         return register_steps(builtin_steps(), more)
 
     # --- playing ------------------------------------------------------------------------------------------------
-    def result(self, scenario: Scenario, file_id: str, wanted: Collection[str]) -> PlayResult:
-        """The result of `scenario`, which is played when it was not yet."""
+    def view(self, scenario: Scenario, file_id: str, wanted: Collection[str]) -> ScenarioView:
+        """What came of `scenario`, which is played when it was not yet."""
         key = f"{file_id}[{scenario.suffix}]"
-        if key not in self.results:
-            self.results[key] = self.play(scenario, wanted)
-        return self.results[key]
+        if key not in self.views:
+            self.views[key] = self._keep(self.play(scenario, wanted))
+        return self.views[key]
+
+    def _keep(self, result: PlayResult) -> ScenarioView:
+        """What is needed of a result when its ledger is gone; the ledger itself is written where a report is wanted."""
+        from pytest_agog.report.view import view
+
+        if self.options.report is not None:
+            from pytest_agog.report.writer import write_bundle
+
+            write_bundle(self.options.report, result)
+        more = self.config.hook.pytest_agog_report(result=result)
+        self.additions.extend(text for text in more if text)
+        return view(
+            result,
+            base=self.options.start,
+            rerun=lambda result, item: self.rerun_command(result.scenario, item),
+            with_timeline=self.options.report is not None,
+        )
 
     def play(self, scenario: Scenario, wanted: Collection[str] | None = None) -> PlayResult:
         """Play `scenario` in this thread, to the end."""
@@ -184,9 +203,14 @@ class AgogRun:
     def postgres(self) -> PostgresPool:
         """The embedded Postgres of this process; it starts when somebody first asks it for a database."""
         if self._pool is None:
-            from pytest_agog.stage.stage import PostgresPool
+            from pytest_agog.stage.pool import PostgresPool
 
-            self._pool = PostgresPool(self._temporary("postgres"))
+            from pytest_agog.stage.pgcache import Template
+            from pytest_agog.stage.postgres import PostgresOptions
+            from pytest_agog.stage.targets import REFERENCE
+
+            template = Template(*REFERENCE.template_migrations())
+            self._pool = PostgresPool(self._temporary("postgres"), PostgresOptions(template=template))
         return self._pool
 
     def _temporary(self, name: str) -> Path:
@@ -220,12 +244,14 @@ class AgogRun:
         """A progress line on the terminal, past pytest's capture; nothing where there is no terminal."""
         reporter = self.config.pluginmanager.getplugin("terminalreporter")
         capture = self.config.pluginmanager.getplugin("capturemanager")
-        if reporter is None or not reporter.isatty:
+        if reporter is None:
             yield lambda _: None
             return
-        from pytest_agog.report.terminal import Progress
+        from pytest_agog.report.progress import Progress
+        from pytest_agog.report.screen import Screen
 
-        progress = Progress(reporter._tw._file)  # noqa: SLF001
+        file = reporter._tw._file  # noqa: SLF001 - pytest offers no other way to the terminal behind its capture
+        progress = Progress(file, Screen.of(file))
 
         def show(text: str) -> None:
             with capture.global_and_fixture_disabled() if capture is not None else contextlib.nullcontext():
@@ -237,33 +263,50 @@ class AgogRun:
             with capture.global_and_fixture_disabled() if capture is not None else contextlib.nullcontext():
                 progress.clear()
 
-    def close(self) -> None:
-        """Stop what the run shares."""
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool = None
-
     # --- telling ------------------------------------------------------------------------------------------------
-    def play_failure_text(self, result: PlayResult, nodeid: str) -> str:
-        """What pytest shows of a failed play."""
-        from pytest_agog.report.failure import play_failure
-
-        return play_failure(result, self.rerun_command(result.scenario, nodeid))
-
-    def claim_failure_text(self, result: PlayResult, judgement: Judgement, nodeid: str) -> str:
-        """What pytest shows of a claim that does not hold."""
-        from pytest_agog.report.failure import claim_failure
-
-        return claim_failure(result, judgement, self.rerun_command(result.scenario, nodeid))
-
-    def rerun_command(self, scenario: Scenario, nodeid: str) -> str:
+    def rerun_command(self, scenario: Scenario, item: str) -> str:
         """One command that runs just this item again."""
-        import shlex
-
-        item = nodeid.split("::", 1)[1]
         shown = display_path(scenario.path, self.options.start)
         path = shown if (self.options.start / shown).exists() else scenario.name
-        words = ["pytest", f"--agog-scenario={path}::{item}"]
+        suffix = f"[{scenario.suffix}]" if scenario.suffix else ""
+        words = ["pytest", f"--agog-scenario={path}::{item}{suffix}"]
         if self.options.backend in {"cluster", "container"}:
             words.append(f"--agog-backend={self.options.backend}")
         return shlex.join(words)
+
+    def finish(self) -> None:
+        """The tests are over: stop what the run shares, and hand a worker's results to the controller."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None
+        output = getattr(self.config, "workeroutput", None)
+        if output is not None:
+            output["agog"] = {
+                "views": {key: view.to_json() for key, view in self.views.items()},
+                "additions": self.additions,
+            }
+
+    def take_over(self, output: dict[str, Any]) -> None:
+        """Results that a worker of xdist hands over."""
+        from pytest_agog.report.view import ScenarioView
+
+        self.views.update({key: ScenarioView.from_json(view) for key, view in output["views"].items()})
+        self.additions.extend(output["additions"])
+
+    def summarise(self, reporter: pytest.TerminalReporter) -> None:
+        """Write the reports, and show checklist and token table."""
+        if not self.views:
+            return
+        from pytest_agog.report.screen import Screen
+        from pytest_agog.report.terminal import summary
+
+        views = [self.views[key] for key in sorted(self.views)]
+        writer = reporter._tw  # noqa: SLF001 - pytest offers no other way to its width and colours
+        screen = Screen.of(writer._file, color=writer.hasmarkup, width=writer.fullwidth)  # noqa: SLF001
+        reporter.section("scenarios")
+        reporter.write(summary(views, screen, verbose=reporter.config.get_verbosity() > 0))
+        if self.options.report is not None:
+            from pytest_agog.report.writer import write_reports
+
+            write_reports(self.options.report, views, self.additions)
+            reporter.line(f"report: {display_path(self.options.report, self.options.start)}")

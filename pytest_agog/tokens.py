@@ -29,7 +29,7 @@ def _tokenizer() -> _Tokenizer:
 
 
 def count(text: str) -> int:
-    """The number of o200k_base tokens in `text`; lone surrogates count as the replacement character."""
+    """The number of o200k_base tokens in `text`; lone surrogates count as question marks."""
     return _tokenizer().count(text.encode("utf-8", "replace").decode("utf-8"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 
@@ -52,7 +53,7 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return math.ceil(float(match[1]) * _UNITS_OF_SIZE[match[2]])
+        return math.ceil(Fraction(match[1]) * _UNITS_OF_SIZE[match[2]])
     raise ValueError("expected a size such as 4096, 700B, 128KiB, 10MB or 5GiB")
 
 
@@ -104,7 +105,10 @@ Share = Annotated[
     BeforeValidator(parse_share),
     WithJsonSchema({
         "description": "A share: 95% or 0.95",
-        "anyOf": [{"type": "string", "pattern": r"^-?\d+(\.\d+)?\s*%$"}, {"type": "number", "minimum": -1, "maximum": 1}],
+        "anyOf": [
+            {"type": "string", "pattern": r"^-?\d+(\.\d+)?\s*%$"},
+            {"type": "number", "minimum": -1, "maximum": 1},
+        ],
     }),
 ]  # fmt: skip
 
@@ -124,7 +128,10 @@ def _number(value: object) -> float:
 Number = Annotated[
     float,
     BeforeValidator(_number),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "description": "A number, or one with a unit: 95%, 200ms, 10MB"}),
+    WithJsonSchema({
+        "anyOf": [{"type": "number"}, {"type": "string"}],
+        "description": "A number, or one with a unit: 95%, 200ms, 10MB",
+    }),
 ]  # fmt: skip
 
 
@@ -244,7 +251,10 @@ _ABSENT: Final = object()
 
 
 class Pattern(Strict):
-    """What a value at a dotted path must be; several keys must all hold. A bare value is short for `{equals: value}`."""
+    """What a value at a dotted path must be; several keys must all hold.
+
+    A bare value is short for `{equals: value}`.
+    """
 
     equals: Any = None
     """This very value (JSON equality: 1 equals 1.0, true does not equal 1)."""

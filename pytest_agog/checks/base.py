@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import Probe
+from pytest_agog.masking import mask
 from pytest_agog.values import Strict
 
 A = TypeVar("A", bound=Strict)
@@ -55,8 +56,24 @@ def verdict(
     evidence: Sequence[Evidence] = (),
     nearest: str = "",
 ) -> Verdict:
-    """A verdict that passes exactly when `holds`."""
-    return Verdict("passed" if holds else "failed", expected, observed, tuple(evidence), nearest)
+    """A verdict that passes exactly when `holds`. Its lines for people are masked here; excerpts already are."""
+    return Verdict(
+        "passed" if holds else "failed",
+        mask(expected),
+        mask(observed),
+        tuple(replace(item, text=mask(item.text)) for item in evidence),
+        mask(nearest),
+    )
+
+
+def failed(*, expected: str, observed: str, evidence: Sequence[Evidence] = (), nearest: str = "") -> Verdict:
+    """A verdict that fails."""
+    return verdict(False, expected=expected, observed=observed, evidence=evidence, nearest=nearest)  # noqa: FBT003
+
+
+def nothing_to_judge(expected: str, why: str, *, evidence: Sequence[Evidence] = (), nearest: str = "") -> Verdict:
+    """The verdict on a claim about something that the run never showed: it fails, and says why."""
+    return failed(expected=expected, observed=f"nothing to judge: {why}", evidence=evidence, nearest=nearest)
 
 
 def _no_probes(_: Any) -> Sequence[Probe]:

@@ -145,6 +145,16 @@ class ServerSeen:
     kind: Literal["server.seen"] = "server.seen"
 
 
+@dataclass(frozen=True, slots=True)
+class WatchInterrupted:
+    """The recorder's core subscription was away until now: core messages may be missing, stored ones are not."""
+
+    seconds: float
+    """How long, from the moment when it was noticed."""
+    reason: str = ""
+    kind: Literal["watch.interrupted"] = "watch.interrupted"
+
+
 # --- agents ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -227,13 +237,20 @@ class ProcessExited:
 # --- what probes returned: `probe` is the key of the probe ------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StreamSeen:
-    """A stream's configuration and state as the server reports them (JetStream API names, ages in seconds)."""
+    """A stream's configuration and state as the server reports them: JetStream API names, durations in seconds.
+
+    `config` always holds `subjects`, `max_age`, `duplicate_window`, `storage`, `retention`, `num_replicas`,
+    `max_msgs`, `max_bytes`, `max_msg_size`, `discard`, `no_ack`, `persist_mode`, `allow_direct` and
+    `subject_transform` (None or `{"src", "dest"}`); `state` always `messages`, `bytes`, `first_seq`, `last_seq`.
+    """
 
     probe: str
     stream: str
     exists: bool
     config: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    """Why it could not be looked up; empty when it could."""
     kind: Literal["stream.seen"] = "stream.seen"
 
 
@@ -246,6 +263,8 @@ class ConsumerSeen:
     config: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     """`num_pending`, `num_ack_pending`, `num_redelivered`, `ack_floor`, `delivered`."""
+    reason: str = ""
+    """Why it could not be looked up; empty when it could."""
     kind: Literal["consumer.seen"] = "consumer.seen"
 
 
@@ -258,6 +277,8 @@ class TableSeen:
     """Name to type, as `format_type` writes it."""
     indexes: tuple[tuple[str, ...], ...] = ()
     """Columns of each index, unique constraints and primary key included."""
+    reason: str = ""
+    """Why it could not be looked up; empty when it could."""
     kind: Literal["table.seen"] = "table.seen"
 
 
@@ -280,6 +301,9 @@ class FileSeen:
     path: str
     exists: bool
     payload: PayloadId | None = None
+    """None when it does not exist or cannot be read."""
+    reason: str = ""
+    """Why it could not be looked up; empty when it could."""
     kind: Literal["file.seen"] = "file.seen"
 
 
@@ -298,7 +322,7 @@ class HttpSeen:
 
 Fact = (
     StepStarted | StepEnded | PublishAttempted | PublishAcked | PublishRefused | ComponentActed | Baseline | Barrier
-    | MessageSeen | MessageStored | ObjectSeen | ServerSeen
+    | MessageSeen | MessageStored | ObjectSeen | ServerSeen | WatchInterrupted
     | AgentSpawned | AgentHanded | NoticeSeen
     | ProcessStarted | ProcessOutput | ProcessExited
     | StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen

@@ -40,6 +40,11 @@ class SubjectIndex(Generic[T]):
             return iter(leaf.items if leaf is not None else ())
         return self._walk(self._root, pattern.split("."), 0)
 
+    def last(self, subject: str) -> T | None:
+        """What was filed last under exactly `subject`."""
+        leaf = self._leaves.get(subject)
+        return leaf.items[-1] if leaf is not None else None
+
     def subjects(self) -> Iterator[str]:
         """All subjects that hold something."""
         return iter(self._leaves)

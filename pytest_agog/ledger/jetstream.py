@@ -20,6 +20,8 @@ API: Final = "$JS.API"
 STREAM_LIST: Final = f"{API}.STREAM.LIST"
 NO_MESSAGE: Final = 10037
 """JetStream's error code for a sequence that is not there."""
+NOT_ENABLED: Final = frozenset({10039, 10076})
+"""JetStream's error codes for an account, or a server, without JetStream."""
 STREAM_NOT_FOUND: Final = 10059
 
 _STREAM_SECONDS: Final = ("max_age", "duplicate_window", "subject_delete_marker_ttl")
@@ -139,13 +141,11 @@ def from_message_get(reply: Mapping[str, Any]) -> StoredMessage | None:
         data = base64.b64decode(message.get("data") or "")
     except binascii.Error as error:
         raise ValueError(f"the message is no base64: {error}") from None
-    return StoredMessage(
-        int(message["seq"]), timestamp(message["time"]), message["subject"], parse_headers(raw), data
-    )
+    return StoredMessage(int(message["seq"]), timestamp(message["time"]), message["subject"], parse_headers(raw), data)
 
 
 def parse_headers(raw: bytes) -> Headers:
-    """Headers from their encoded form (`NATS/1.0\\r\\nName: value\\r\\n\\r\\n`); the last of equal names wins, as in nats-py."""
+    """Headers from their encoded form (`NATS/1.0`, then `Name: value` lines); equal names: the last, as nats-py."""
     found: Headers = {}
     for line in raw.split(b"\r\n")[1:]:
         name, colon, value = line.partition(b":")

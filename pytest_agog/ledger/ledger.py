@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast, get_args
 
 from pytest_agog import tokens
-from pytest_agog.ledger.facts import Fact, Headers, MessageSeen, MessageStored, PayloadId, StreamSeen
+from pytest_agog.ledger.facts import Fact, MessageSeen, MessageStored, PayloadId, ProbeResult, StreamSeen
 from pytest_agog.ledger.index import SubjectIndex
-from pytest_agog.values import ABSENT
+from pytest_agog.ledger.payloads import Payloads
+from pytest_agog.ledger.views import Message, View, by_sequence, by_time
 from pytest_agog.wire import subjects
+
+__all__ = ["Ledger", "Message", "Observation", "Payloads"]
 
 F = TypeVar("F", covariant=True)
 T = TypeVar("T")
+_ANSWERS = frozenset(get_args(ProbeResult))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,68 +31,6 @@ class Observation(Generic[F]):
     fact: F
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as checks see it, once: stored ones with stream and sequence, core-only ones without."""
-
-    index: int
-    """Where the ledger holds it."""
-    at: float
-    """When it crossed the wire: arrival at the core subscription, else the server's time."""
-    subject: str
-    payload: PayloadId
-    size: int
-    headers: Headers
-    stream: str | None = None
-    sequence: int | None = None
-
-
-class Payloads:
-    """Bytes by SHA-256, each stored once; what is derived from them is computed once too."""
-
-    def __init__(self) -> None:
-        self._bytes: dict[PayloadId, bytes] = {}
-        self._json: dict[PayloadId, Any] = {}
-        self._tokens: dict[PayloadId, int] = {}
-
-    def put(self, data: bytes) -> PayloadId:
-        """Store `data` and return its id."""
-        key = hashlib.sha256(data).hexdigest()
-        self._bytes.setdefault(key, data)
-        return key
-
-    def __getitem__(self, key: PayloadId) -> bytes:
-        return self._bytes[key]
-
-    def __contains__(self, key: PayloadId) -> bool:
-        return key in self._bytes
-
-    def __iter__(self) -> Iterator[PayloadId]:
-        return iter(self._bytes)
-
-    def __len__(self) -> int:
-        return len(self._bytes)
-
-    def text(self, key: PayloadId) -> str:
-        """The payload as text; bytes that are no UTF-8 become the replacement character."""
-        return self._bytes[key].decode("utf-8", "replace")
-
-    def json(self, key: PayloadId) -> Any:
-        """The payload as JSON, or ``ABSENT`` when it is none."""
-        if key not in self._json:
-            try:
-                self._json[key] = json.loads(self._bytes[key])
-            except (ValueError, RecursionError):
-                self._json[key] = ABSENT
-        return self._json[key]
-
-    def tokens(self, key: PayloadId, counter: Callable[[str], int]) -> int:
-        """The payload's number of tokens."""
-        if key not in self._tokens:
-            self._tokens[key] = counter(self.text(key))
-        return self._tokens[key]
-
-
 class Ledger:
     """Everything that was done and seen in one play, in order."""
 
@@ -100,54 +40,83 @@ class Ledger:
         self._by_type: defaultdict[type, list[Observation[Fact]]] = defaultdict(list)
         self._by_probe: dict[str, Observation[Fact]] = {}
         self._stored: SubjectIndex[Message] = SubjectIndex()
-        self._seen: SubjectIndex[Message] = SubjectIndex()
+        self._stored_log: list[Message] = []
+        self._by_stream: defaultdict[str, list[Message]] = defaultdict(list)
+        self._core: SubjectIndex[Message] = SubjectIndex()
+        self._log: list[Message] = []
+        """Stored messages and core messages that no stream takes, in the order of the ledger."""
+        self._views: dict[str, View] = {}
+        self._stored_views: dict[str, View] = {}
         self._stream_subjects: dict[str, tuple[str, ...]] = {}
         self._covered: dict[str, bool] = {}
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._derived: dict[Hashable, object] = {}
+        self._derived_at = 0
         self._token_counter = token_counter
 
     # --- writing ------------------------------------------------------------------------------------------------
     def append(self, fact: Fact, at: float | None = None) -> int:
         """Write `fact` and return its index. `at` is given only when a bundle is read back."""
-        observation = Observation(len(self._observations), time.time() if at is None else at, fact)
+        index = len(self._observations)
+        observation = Observation(index, time.time() if at is None else at, fact)
+        kind = type(fact)
         self._observations.append(observation)
-        self._by_type[type(fact)].append(observation)
+        self._by_type[kind].append(observation)
         if isinstance(fact, MessageStored):
-            self._index_stored(observation.index, fact)
+            self._index_stored(index, fact)
         elif isinstance(fact, MessageSeen):
-            self._seen.add(
-                fact.subject,
-                Message(observation.index, observation.at, fact.subject, fact.payload, fact.size, fact.headers),
-            )
-        elif isinstance(fact, StreamSeen):
-            self._learn_stream(fact)
-        probe = getattr(fact, "probe", None)
-        if probe is not None:
-            self._by_probe[probe] = observation
+            self._index_seen(index, observation.at, fact)
+        elif kind in _ANSWERS:
+            if isinstance(fact, StreamSeen):
+                self._learn_stream(fact)
+            self._by_probe[cast("ProbeResult", fact).probe] = observation
         for listener in self._listeners:
             listener()
-        return observation.index
+        return index
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` whenever the ledger grows; returns what ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+        return end
 
     def _index_stored(self, index: int, fact: MessageStored) -> None:
         at = fact.time if fact.seen is None else self._observations[fact.seen].at
-        self._stored.add(
-            fact.subject,
-            Message(index, at, fact.subject, fact.payload, fact.size, fact.headers, fact.stream, fact.sequence),
-        )
+        message = Message(index, at, fact.subject, fact.payload, fact.size, fact.headers, fact.stream, fact.sequence)
+        self._stored.add(fact.subject, message)
+        self._stored_log.append(message)
+        self._by_stream[fact.stream].append(message)
+        self._log.append(message)
+
+    def _index_seen(self, index: int, at: float, fact: MessageSeen) -> None:
+        if not self._is_covered(fact.subject):
+            message = Message(index, at, fact.subject, fact.payload, fact.size, fact.headers)
+            self._core.add(fact.subject, message)
+            self._log.append(message)
 
     def _learn_stream(self, fact: StreamSeen) -> None:
         """Remember which subjects a stream ever took; a deleted stream still took its messages."""
-        if fact.exists:
-            known = self._stream_subjects.get(fact.stream, ())
-            now = tuple(dict.fromkeys((*known, *(fact.config.get("subjects") or ()))))
-            if now != known:
-                self._stream_subjects[fact.stream] = now
-                self._covered.clear()
+        if not fact.exists:
+            return
+        known = self._stream_subjects.get(fact.stream, ())
+        taken = fact.config.get("subjects") or ()
+        now = tuple(dict.fromkeys((*known, *taken)))
+        if now == known:
+            return
+        self._stream_subjects[fact.stream] = now
+        self._covered.clear()
+        # Core messages that were filed before their stream was known are its messages, not ones of their own.
+        core = [message for message in self._log if message.stream is None]
+        if any(self._is_covered(message.subject) for message in core):
+            self._core = SubjectIndex()
+            for message in core:
+                if not self._is_covered(message.subject):
+                    self._core.add(message.subject, message)
+            self._log = [m for m in self._log if m.stream is not None or not self._is_covered(m.subject)]
+            self._views.clear()
 
     # --- reading ------------------------------------------------------------------------------------------------
     def __len__(self) -> int:
@@ -174,18 +143,32 @@ class Ledger:
         A message that a stream holds counts once, as stored; a core message counts only when no stream takes its
         subject, so a publish that a stream refused or recognised as a duplicate is no message.
         """
-        found = list(self._stored.find(pattern))
-        found += (message for message in self._seen.find(pattern) if not self._is_covered(message.subject))
-        found.sort(key=lambda message: (message.at, message.index))
-        return found
+        view = self._views.get(pattern)
+        if view is None:
+            view = self._views[pattern] = View(pattern, by_time)
+            view.begin([*self._stored.find(pattern), *self._core.find(pattern)], len(self._log))
+        return view.refresh(self._log).copy()
 
     def stored(self, pattern: str) -> list[Message]:
         """Messages that streams hold, in stream order."""
-        return sorted(self._stored.find(pattern), key=lambda message: (message.stream or "", message.sequence or 0))
+        view = self._stored_views.get(pattern)
+        if view is None:
+            view = self._stored_views[pattern] = View(pattern, by_sequence)
+            view.begin(list(self._stored.find(pattern)), len(self._stored_log))
+        return view.refresh(self._stored_log).copy()
+
+    def last_stored(self, subject: str) -> Message | None:
+        """The message on exactly `subject` that was stored last."""
+        return self._stored.last(subject)
+
+    def in_stream(self, stream: str) -> list[Message]:
+        """All messages that were ever stored in `stream`, in its order."""
+        return sorted(self._by_stream.get(stream, ()), key=by_sequence)
 
     def subjects(self) -> Iterable[str]:
         """All subjects on which anything was seen."""
-        return sorted({*self._stored.subjects(), *self._seen.subjects()})
+        seen = {observation.fact.subject for observation in self.of(MessageSeen)}
+        return sorted(seen | {observation.fact.subject for observation in self.of(MessageStored)})
 
     def stream_subjects(self) -> dict[str, tuple[str, ...]]:
         """The subjects of every stream that was ever seen."""
@@ -199,9 +182,22 @@ class Ledger:
         """The number of tokens in `text`, by this ledger's counter."""
         return self._token_counter(text)
 
+    def derived(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` makes of the ledger as it stands, made once for all checks that ask under `key`.
+
+        Forgotten as soon as the ledger grows. `compute` must depend on nothing but the ledger and `key`.
+        """
+        if self._derived_at != len(self._observations):
+            self._derived.clear()
+            self._derived_at = len(self._observations)
+        if key not in self._derived:
+            self._derived[key] = compute()
+        return cast("T", self._derived[key])
+
     def _is_covered(self, subject: str) -> bool:
-        if subject not in self._covered:
-            self._covered[subject] = any(
+        covered = self._covered.get(subject)
+        if covered is None:
+            covered = self._covered[subject] = any(
                 subjects.matches(pattern, subject) for taken in self._stream_subjects.values() for pattern in taken
             )
-        return self._covered[subject]
+        return covered

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from pytest_agog.ledger.jetstream import API
 from pytest_agog.masking import mask
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Line:
         self._on_message = on_message
         self._client: Client | None = None
         self._inbox = ""
+        self.jetstream = False
+        """Whether there is JetStream to ask."""
         self._retired: set[asyncio.Task[None]] = set()
         self._number = 0
         self._handlers: dict[str, Callable[[Msg], None]] = {}
@@ -76,6 +79,7 @@ class Line:
         client = self._client = await self._connect()
         self._inbox = f"_INBOX.agog{secrets.token_hex(8)}."
         try:
+            self.jetstream = await _has_jetstream(client)
             # No limits on what waits: a message that is dropped here would be a hole in the record.
             await client.subscribe(">", cb=self._receive, pending_msgs_limit=0, pending_bytes_limit=0)
         except Exception as error:
@@ -87,7 +91,7 @@ class Line:
         while not stopping():
             try:
                 await self.open()
-            except Exception:  # noqa: BLE001 - whatever the cause, the server is not there yet
+            except Exception:
                 await asyncio.sleep(_RETRY)
             else:
                 return
@@ -151,7 +155,7 @@ class Line:
             try:
                 if take(msg):
                     _resolve(done)
-            except Exception as error:  # noqa: BLE001 - belongs to who asked, not to the subscription
+            except Exception as error:
                 if not done.done():
                     done.set_exception(error)
 
@@ -209,3 +213,21 @@ async def _close(client: Client) -> None:
     # The farewell to a server that was killed fails; there is nothing left to save.
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), REPLY_TIMEOUT)
+
+
+async def _has_jetstream(client: Client) -> bool:
+    """Whether JetStream is enabled for the client's account.
+
+    The server's greeting tells (no request can race with its start). A server without JetStream may still reach others
+    that have it; that is asked before the subscription to `>` stands, which is interest in every subject and thereby
+    the end of "no responders".
+    """
+    from nats.errors import NoRespondersError
+
+    if client._server_info.get("jetstream"):  # noqa: SLF001 - nats-py shows it nowhere else
+        return True
+    try:
+        await client.request(f"{API}.INFO", b"", timeout=REPLY_TIMEOUT)
+    except NoRespondersError:
+        return False
+    return True

@@ -1,8 +1,9 @@
-"""What a check may ask to have looked up. A probe is a question; the player asks it and appends the answer as a fact."""
+"""What a check may ask to have looked up. A probe is a question; the answer is appended as a fact."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class HttpProbe:
 
     @property
     def key(self) -> str:
-        return f"http:{self.method}:{self.target}"
+        # Headers may hold secrets; the key is shown, so it only tells which headers apart.
+        told = f":{sha256(repr(self.headers).encode()).hexdigest()[:16]}" if self.headers else ""
+        return f"http:{self.method}:{self.target}{told}"
 
 
 Probe = StreamProbe | ConsumerProbe | TableProbe | RowsProbe | FileProbe | HttpProbe

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import string
+import re
 import sys
 import sysconfig
 import time
@@ -23,7 +24,7 @@ from pytest_agog.play.handed import reads_of
 from pytest_agog.play.watching import LedgerWatcher
 from pytest_agog.scenario.model import Agent, GeneratedReport
 from pytest_agog.stage.ports import Deliverables
-from pytest_agog.stage.processes import Finished, run_command
+from pytest_agog.stage.processes import Finished, ManagedProcess
 from pytest_agog.wire import notices, subjects
 
 
@@ -89,7 +90,7 @@ async def run_agent(context: PlayContext, work: Work) -> Ran:
     if context.spawns[work.agent] <= agent.fails:
         reason = f"exit status 1 (declared: the first {agent.fails} spawns fail)"
         ran = Ran(1, "", reason)
-        _record(context, work.agent, Finished(1, b"", b"", 0.0))
+        _record(context, work.agent, Finished(1, b"", b""), 0.0)
         return ran
     if agent.run is not None:
         return await _run_command(context, work, agent.run, agent.timeout)
@@ -105,16 +106,18 @@ async def _run_script(context: PlayContext, work: Work, agent: Agent) -> Ran:
             await _fetch(context, engine, work, wanted)
         published = await engine.publish(work.agent, work.task, work.feature, _report(context, work, agent))
     except AgogError as error:
-        _record(context, work.agent, Finished(1, b"", str(error).encode(), time.monotonic() - started))
+        _record(context, work.agent, Finished(1, b"", str(error).encode()), time.monotonic() - started)
         return Ran(1, "", str(error))
     output = _stdout(context, work, agent, published.url)
-    _record(context, work.agent, Finished(0, output.encode(), b"", time.monotonic() - started))
+    _record(context, work.agent, Finished(0, output.encode(), b""), time.monotonic() - started)
     return Ran(0, output)
 
 
 async def _engine(context: PlayContext, agent: str) -> Deliverables:
     if agent not in context.engines:
-        context.engines[agent] = await context.stage.deliverables(LedgerWatcher(context.ledger, agent))
+        context.engines[agent] = await context.target.deliverables(
+            context.stage.nats.url, LedgerWatcher(context.ledger, agent)
+        )
     return context.engines[agent]
 
 
@@ -168,15 +171,19 @@ def _stdout(context: PlayContext, work: Work, agent: Agent, url: str) -> str:
         "notice": notice, "url": url, "subject": work.subject,
         "agent": work.agent, "task": work.task, "feature": work.feature,
     }  # fmt: skip
-    return _Template(_text(context.file(agent.prints))).safe_substitute(known)
+    return _filled(_text(context.file(agent.prints)), known)
 
 
-class _Template(string.Template):
-    """`${name}` only: agents' output is full of dollar signs that mean nothing."""
+_PLACEHOLDER = re.compile(r"\$\$(?=\{)|\$\{([A-Za-z][A-Za-z0-9_-]*)\}")
 
-    pattern = r"""
-    \$(?:(?P<escaped>\$)(?=\{) | (?P<named>(?!)) | \{(?P<braced>[A-Za-z][A-Za-z0-9_-]*)\} | (?P<invalid>(?!)))
-    """
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    """`text` with `${name}` replaced where the name is known; agents' output is full of dollar signs that mean nothing."""
+
+    def one(match: re.Match[str]) -> str:
+        return "$" if match[1] is None else known.get(match[1], match[0])
+
+    return _PLACEHOLDER.sub(one, text)
 
 
 # --- real commands ------------------------------------------------------------------------------------------------------
@@ -212,28 +219,20 @@ async def execute(
     """Run a command in the scenario's folder, without a shell, and write down how it went.
 
     Raises:
-        StepFailed: it cannot be started.
+        CommandNotFound: it cannot be started.
     """
-    words = resolve_command(command)
-    masked = tuple(masking.mask(word) for word in command)
-
-    def started(pid: int) -> None:
-        context.ledger.append(ProcessStarted(name, masked, pid))
-
-    try:
-        finished = await run_command(
-            words,
-            cwd=context.scenario.folder,
-            env={**_inherited(), **environment},
-            stdin=stdin,
-            timeout=timeout,
-            on_start=started,
-        )
-    except OSError as error:
-        raise StepFailed(
-            f"{command[0]!r} cannot be started: {error.strerror}; it is looked up in PATH and beside the scenario"
-        ) from None
-    _record(context, name, finished)
+    began = time.monotonic()
+    process = await asyncio.to_thread(
+        ManagedProcess,
+        resolve_command(command),
+        name=name,
+        cwd=context.scenario.folder,
+        env={**_inherited(), **environment},
+        pipes=True,
+    )
+    context.ledger.append(ProcessStarted(name, tuple(masking.mask(word) for word in command), process.pid))
+    finished = await process.communicate(stdin, seconds=timeout)
+    _record(context, name, finished, time.monotonic() - began)
     return finished
 
 
@@ -253,13 +252,13 @@ def _inherited() -> dict[str, str]:
     return {**os.environ, "PATH": path}
 
 
-def _record(context: PlayContext, name: str, finished: Finished) -> None:
+def _record(context: PlayContext, name: str, finished: Finished, seconds: float) -> None:
     for stream, data in (("stdout", finished.stdout), ("stderr", finished.stderr)):
         if data:
             masked = masking.mask(data.decode("utf-8", "replace")).encode()
             payload = context.ledger.payloads.put(masked)
             context.ledger.append(ProcessOutput(name, "stdout" if stream == "stdout" else "stderr", payload))
-    context.ledger.append(ProcessExited(name, finished.exit, finished.seconds, finished.timed_out))
+    context.ledger.append(ProcessExited(name, finished.exit, seconds, finished.timed_out))
 
 
 def tail(finished: Finished, lines: int = 15) -> str:

@@ -14,6 +14,7 @@ from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.stage.ports import Deliverables
 from pytest_agog.stage.stage import Stage
+from pytest_agog.stage.targets import Target
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -42,6 +43,7 @@ class PlayContext:
     """The harness's own connection."""
     recorder: Recorder
     prober: Prober
+    target: Target
     checks: Checks
     progress: Callable[[str], None]
     engines: dict[str, Deliverables] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class PlayContext:
     async def stage_engine(self) -> Deliverables:
         """The engine with which the harness itself reads; what it reads counts as handed to nobody."""
         if "" not in self.engines:
-            self.engines[""] = await self.stage.deliverables(None)
+            self.engines[""] = await self.target.deliverables(self.stage.nats.url, None)
         return self.engines[""]
 
     def environment(self) -> Mapping[str, str]:

@@ -42,7 +42,7 @@ async def reads_of(context: PlayContext, chain: int, agent: str) -> AsyncIterato
     finally:
         # The server delivers in order: after a round trip everything that was sent before has arrived.
         await context.client.flush()
-        await listening.drain()
+        await listening.drain()  # type: ignore[no-untyped-call]
 
 
 def _deliverable(message: Msg) -> tuple[str, bytes] | None:

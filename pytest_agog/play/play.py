@@ -7,13 +7,14 @@ import platform
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pytest_agog import masking, tokens
 from pytest_agog.checks.base import Check, Outcome, Verdict
 from pytest_agog.checks.registry import Checks, builtin_checks
-from pytest_agog.errors import AgogError
-from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted
+from pytest_agog.errors import AgogError, BadInput, RecorderBehind
+from pytest_agog.ledger.facts import Barrier, ComponentActed, StepEnded, StepStarted
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.recorder import Recorder
@@ -24,9 +25,16 @@ from pytest_agog.play.steps import PlayedStep
 from pytest_agog.play.vocabulary import builtin_steps
 from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.stage.stage import Stage, StageOptions
+from pytest_agog.stage.targets import REFERENCE, Target
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 BARRIER_WITHIN = 30.0
 """Seconds in which the recorder must have seen every stream's last message."""
+OUTPUT_PREFIX = "$AGENT_OUTPUT_DIR/"
+GONE_WITHIN = 0.5
+"""The same when the scenario itself took NATS away."""
 
 
 def _say_nothing(_: str) -> None:
@@ -38,6 +46,7 @@ class PlayOptions:
     """How to play: where the services come from, and what may be used."""
 
     stage: StageOptions
+    target: Target = REFERENCE
     checks: Checks = field(default_factory=builtin_checks)
     steps: Mapping[str, PlayedStep] = field(default_factory=builtin_steps)
     select: Collection[str] | None = None
@@ -58,7 +67,7 @@ async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
     ledger = Ledger(options.count_tokens)
     if options.observe is not None:
         options.observe(ledger)
-    stage = Stage(scenario, options.stage)
+    stage = Stage(scenario, options.stage, prepare=lambda stage: _prepare(stage, options.target))
     failure: PlayFailure | None = None
     judgements: tuple[Judgement, ...] = ()
     outcome: Outcome = "passed"
@@ -81,7 +90,7 @@ async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
         environment=_environment(stage, options),
         judgements=judgements,
         failure=failure,
-        urls=stage.kept_urls(),
+        urls=stage.urls if options.stage.keep and outcome != "error" else {},
     )
 
 
@@ -96,11 +105,17 @@ def _not_judged(reason: str) -> Verdict:
 def _environment(stage: Stage, options: PlayOptions) -> Environment:
     return Environment(
         python=platform.python_version(),
-        nats_server=stage.nats_version,
+        nats_server=stage.nats.version if hasattr(stage, "nats") else "",
         postgres=stage.postgres_version,
         backend=options.stage.backend,
-        target="reference",
+        target=options.target.name,
     )
+
+
+async def _prepare(stage: Stage, target: Target) -> None:
+    """Create the contract's streams, unless the scenario wants an empty server."""
+    if stage.scenario.services.nats.streams == "wire":
+        await target.prepare_streams(stage.nats.url, stage.nats.replicas)
 
 
 class _Run:
@@ -115,8 +130,9 @@ class _Run:
     async def to_the_end(self) -> tuple[PlayFailure | None, tuple[Judgement, ...]]:
         """Steps, barrier, verdicts."""
         stage, ledger = self._stage, self._ledger
-        recorder = Recorder(ledger, stage.connect, monitor_url=stage.nats.monitor_url, baseline=stage.external)
-        client = await stage.connect()
+        external = self._options.stage.backend == "external"
+        recorder = Recorder(ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
+        client = await self._connect()
         engines: list[Any] = []
         try:
             await recorder.start()
@@ -125,7 +141,7 @@ class _Run:
                 monitor_url=stage.nats.monitor_url,
                 postgres_dsn=stage.postgres_dsn,
                 http_base=stage.nats.monitor_url,
-                resolve=stage.resolver(self._scenario),
+                resolve=self._resolve,
             )
             context = PlayContext(
                 scenario=self._scenario,
@@ -134,11 +150,13 @@ class _Run:
                 client=client,
                 recorder=recorder,
                 prober=prober,
+                target=self._options.target,
                 checks=self._options.checks,
                 progress=self._options.progress,
             )
             failure = await self._take_steps(context)
-            failure = await self._barrier(recorder) or failure if failure is None else failure
+            behind = await self._barrier(recorder)
+            failure = failure or behind
             judgements = await self._judge(context)
             engines.extend(context.engines.values())
             await prober.close()
@@ -148,6 +166,31 @@ class _Run:
                 await engine.close()
             await recorder.stop()
             await _close(client)
+
+    async def _connect(self) -> Client:
+        """One of the harness's own connections."""
+        from pytest_agog.stage.connect import connect_nats
+
+        return await connect_nats(self._stage.nats.url, creds=self._options.stage.nats_creds, name="agog-harness")
+
+    def _resolve(self, written: str) -> Path:
+        """Where a file is that a check names.
+
+        Raises:
+            BadInput: it would leave the scenario's folder and the agents' output folder.
+        """
+        known = self._scenario.files.get(written)
+        if known is not None:
+            return known
+        base, name = self._scenario.folder, written
+        if written.startswith(OUTPUT_PREFIX):
+            base, name = self._stage.output_folder, written.removeprefix(OUTPUT_PREFIX)
+        path = (base / name).resolve()
+        if not path.is_relative_to(base.resolve()):
+            raise BadInput(
+                f"{written!r} leaves {'$AGENT_OUTPUT_DIR' if base != self._scenario.folder else 'the scenario'}"
+            )
+        return path
 
     async def _take_steps(self, context: PlayContext) -> PlayFailure | None:
         for step in self._scenario.steps:
@@ -173,17 +216,18 @@ class _Run:
         """Wait until the recorder has seen every stream's last message."""
         self._options.progress("waiting for the recorder")
         try:
-            async with asyncio.timeout(BARRIER_WITHIN if not self._stage.nats_is_down else 1.0):
-                sequences = await recorder.catch_up()
-        except TimeoutError:
-            if self._stage.nats_is_down:
-                return None  # the scenario killed it for good; the claims are judged on what was seen before
-            return PlayFailure(
-                f"the recorder had not seen every stream's last message after {BARRIER_WITHIN:g}s; is NATS still up?",
-                detail=self._stage.nats.log_tail(),
-            )
+            sequences = await recorder.catch_up(GONE_WITHIN if self._nats_is_gone() else BARRIER_WITHIN)
+        except RecorderBehind as error:
+            if self._nats_is_gone():
+                return None  # the scenario killed it for good: the claims are judged on what was seen before
+            return PlayFailure(str(error), detail=self._stage.nats.log_tail())
         self._ledger.append(Barrier(sequences))
         return None
+
+    def _nats_is_gone(self) -> bool:
+        """Whether a step killed all of NATS and none started it again."""
+        acts = [seen.fact for seen in self._ledger.of(ComponentActed) if seen.fact.component == "nats"]
+        return bool(acts) and acts[-1].action == "killed"
 
     async def _judge(self, context: PlayContext) -> tuple[Judgement, ...]:
         claims = _selected(self._scenario, self._options)
@@ -192,7 +236,11 @@ class _Run:
         async def one(claim: Claim) -> Judgement:
             check: Check[Any] = self._options.checks[claim.check]
             waiting = Waiting(claim.within, claim.holds_for)
-            verdict, waited = await judge(self._ledger, context.prober, check, claim.arguments, waiting)
+            try:
+                verdict, waited = await judge(self._ledger, context.prober, check, claim.arguments, waiting)
+            except Exception as error:  # noqa: BLE001 - a check's own fault is no verdict on the system
+                reason = f"the check itself failed: {type(error).__name__}: {error}"
+                return Judgement(claim, Verdict("error", "a verdict", masking.mask(reason)))
             return Judgement(claim, verdict, waited)
 
         return tuple(await asyncio.gather(*(one(claim) for claim in claims)))

@@ -33,7 +33,9 @@ async def play_publish(context: PlayContext, step: Step, publish: Publish) -> No
     data = _payload(context, publish)
     limit = context.client.max_payload
     if len(data) > limit:
-        raise StepFailed(f"{publish.subject}: {len(data)} bytes, the server takes {limit}; raise services.nats.max_payload")
+        raise StepFailed(
+            f"{publish.subject}: {len(data)} bytes, the server takes {limit}; raise services.nats.max_payload"
+        )
     payload = context.ledger.payloads.put(data)
     by = f"step {step.number}"
     headers = dict(publish.headers) or None
@@ -85,9 +87,7 @@ async def _start(
         raise StepFailed(f"{publish.subject} could not be published: {_reason(error)}") from None
 
 
-async def _settle(
-    context: PlayContext, subject: str, under_way: list[tuple[int, asyncio.Future[PubAck]]]
-) -> None:
+async def _settle(context: PlayContext, subject: str, under_way: list[tuple[int, asyncio.Future[PubAck]]]) -> None:
     _, waiting = await asyncio.wait([future for _, future in under_way], timeout=ACK_TIMEOUT)
     refusal = ""
     for attempt, future in under_way:
@@ -112,5 +112,4 @@ def _reason(error: BaseException) -> str:
     """A client's error in one line, without its library's prefix."""
     if type(error).__name__ == "NoStreamResponseError":
         return "no stream takes this subject"
-    description = getattr(error, "description", None)
-    return str(description or error or type(error).__name__)
+    return str(getattr(error, "description", None) or str(error) or type(error).__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +45,7 @@ async def play_run(context: PlayContext, step: Step, run: Run) -> None:
     name = run.as_ or run.command[0]
     environment = {**context.environment(), **run.env}
     context.progress(f"running {name}")
-    finished = await agents.execute(
-        context, name, run.command, environment, (run.stdin or "").encode(), run.timeout
-    )
+    finished = await agents.execute(context, name, run.command, environment, (run.stdin or "").encode(), run.timeout)
     if finished.timed_out:
         raise StepFailed(f"{name} ran longer than {run.timeout:g}s and was killed", agents.tail(finished))
     if finished.exit != run.expect_exit:
@@ -77,11 +74,7 @@ async def play_wait(context: PlayContext, step: Step, wait: Wait) -> None:
 
 async def play_kill(context: PlayContext, step: Step, kill: Kill) -> None:
     """Send a signal to a component."""
-    number = signal.Signals[f"SIG{kill.signal}"]
-    if kill.component == "nats":
-        await asyncio.to_thread(context.stage.nats.kill, number, kill.server)
-    else:
-        await asyncio.to_thread(context.stage.kill_postgres, number)
+    await context.stage.kill(kill.component, kill.signal, kill.server)
     context.ledger.append(ComponentActed(_named(kill.component, kill.server), "killed", kill.signal))
 
 
@@ -91,18 +84,15 @@ async def play_restart(context: PlayContext, step: Step, restart: Restart) -> No
     Raises:
         StepFailed: it cannot be reached.
     """
+    await context.stage.restart(restart.component, restart.server)
     if restart.component == "nats":
-        await asyncio.to_thread(context.stage.nats.restart, restart.server)
         await _reconnected(context)
-    else:
-        await asyncio.to_thread(context.stage.restart_postgres)
     context.ledger.append(ComponentActed(_named(restart.component, restart.server), "restarted"))
 
 
 async def _reconnected(context: PlayContext) -> None:
     try:
         async with asyncio.timeout(RECONNECT_WITHIN):
-            await context.recorder.connected()
             while True:
                 try:
                     await context.client.flush(timeout=1)

@@ -77,7 +77,7 @@ def read_excerpt(position: Position, lines_after: int = _LINES_AFTER) -> Excerpt
         return Excerpt()
     first = _marked(lines[position.line - 1], position)
     indent = _indent(lines[position.line - 1])
-    following = []
+    following: list[ExcerptLine] = []
     for number, line in enumerate(lines[position.line :], start=position.line + 1):
         if not line.strip() or _indent(line) <= indent or len(following) == lines_after:
             break

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from pytest_agog.play.result import Judgement, PlayResult
-from pytest_agog.report.screen import STYLES, Screen
-from pytest_agog.report.text import one_line, pad, shorten, shorten_middle, wrap
-from pytest_agog.report.view import CheckView, EvidenceView, check_view, play_view
+from pytest_agog.report.screen import PLAIN, STYLES, Screen
+from pytest_agog.report.text import one_line, pad, shorten, wrap
+from pytest_agog.report.view import PLAY_ID, CheckView, EvidenceView, check_view, play_view
 from pytest_agog.values import format_duration, format_size
 
 MAX_EVIDENCE: Final = 6
@@ -62,7 +61,7 @@ class Failure:
     def __post_init__(self) -> None:
         object.__setattr__(self, "reprcrash", _Crash(headline(self.check)))
 
-    def text(self, screen: Screen = Screen()) -> str:
+    def text(self, screen: Screen = PLAIN) -> str:
         """The whole text for `screen`."""
         return screen.render(_lines(self, screen))
 
@@ -107,8 +106,7 @@ def _lines(failure: Failure, screen: Screen) -> Iterator[Text]:
     yield from labelled("observed", check.observed, screen, "bold")
     if check.nearest:
         yield from labelled("nearest", check.nearest, screen)
-    if waited := _waited(check):
-        yield from labelled("waited", waited, screen)
+    yield from _waited(check, screen)
     yield from _evidence(check, failure.started_at, screen)
     if check.rerun:
         # One piece, however long: it is there to be copied.
@@ -132,20 +130,19 @@ def labelled(label: str, text: str, screen: Screen, style: str = "") -> Iterator
         yield Text.assemble((pad(label if number == 0 else "", _LABEL), "dim"), (line, style))
 
 
-def _waited(check: CheckView) -> str:
-    if check.id == "play":
-        return f"failed after {format_duration(check.waited)}"
-    if check.within <= 0:
-        return ""
-    return f"{format_duration(check.waited)} of {format_duration(check.within)}"
+def _waited(check: CheckView, screen: Screen) -> Iterator[Text]:
+    if check.id == PLAY_ID:
+        yield from labelled("after", format_duration(check.waited), screen)
+    elif check.within > 0:
+        yield from labelled("waited", f"{format_duration(check.waited)} of {format_duration(check.within)}", screen)
 
 
-# --- evidence -----------------------------------------------------------------------------------------------------------
+# --- evidence -------------------------------------------------------------------------------------------------------
 def _evidence(check: CheckView, started_at: float | None, screen: Screen) -> Iterator[Text]:
     if not check.evidence:
         return
     yield Text("evidence", "dim")
-    lines = MAX_LOG_LINES if check.id == "play" else MAX_EXCERPT_LINES
+    lines = MAX_LOG_LINES if check.id == PLAY_ID else MAX_EXCERPT_LINES
     for piece in check.evidence[:MAX_EVIDENCE]:
         yield from _piece(piece, started_at, screen, lines)
     more = len(check.evidence) - MAX_EVIDENCE
@@ -157,30 +154,28 @@ def _piece(piece: EvidenceView, started_at: float | None, screen: Screen, lines:
     margin = "  "
     for number, line in enumerate(wrap(screen.block(piece.text), screen.width - 4)):
         yield Text(margin + (f"{screen.glyphs.dot} " if number == 0 else "  ") + line)
-    if where := _where(piece, started_at, screen.width - 4):
-        yield Text(f"{margin}  {screen.line(where)}", "dim")
+    for line in wrap(screen.line(_where(piece, started_at)), screen.width - 4):
+        yield Text(f"{margin}  {line}", "dim")
     yield from _quoted(piece.excerpt, screen, lines, last=piece.kind == "log")
 
 
-def _where(piece: EvidenceView, started_at: float | None, width: int) -> str:
-    """Kind, time, subject, stream and sequence, size: as much as is known and the text has not said."""
+def _where(piece: EvidenceView, started_at: float | None) -> str:
+    """Kind, subject, time, stream and sequence, size: as much as is known and the text has not said."""
+    details = piece.details
     parts = [piece.kind]
+    subject = _text(details.get("subject"))
+    if subject and subject not in piece.text:
+        parts.append(subject)
     if piece.at is not None:
         parts.append(clock(piece.at))
         if started_at is not None and piece.at >= started_at:
             parts.append(f"+{format_duration(piece.at - started_at)}")
-    details = piece.details
-    place = " ".join(
-        part for part in (_text(details.get("stream")), f"#{details['sequence']}" if details.get("sequence") else "") if part
-    )
+    sequence = f"#{details['sequence']}" if details.get("sequence") else ""
+    place = f"{_text(details.get('stream'))} {sequence}".strip()
     if place and place not in piece.text:
         parts.append(place)
     if isinstance(size := details.get("size"), int) and not isinstance(size, bool):
         parts.append(format_size(size))
-    subject = one_line(_text(details.get("subject")))
-    room = width - sum(cell_len(part) + 3 for part in parts)
-    if subject and subject not in one_line(piece.text):
-        parts.insert(1, shorten_middle(subject, max(room, 16)))
     return " · ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,9 +19,9 @@ from pytest_agog.values import format_duration
 class Progress:
     """Says what a play is doing.
 
-    On a terminal `update` rewrites one line (at most ten times a second) and `clear` wipes it; whoever prints something
-    else calls `clear` first. Elsewhere (a log, a pipe) a plain line is written only when a play has gone on for
-    `plain_every` seconds, so that a silent CI job is seen to live; None writes nothing at all.
+    On a terminal `update` rewrites one line and `clear` wipes it; whoever prints something else calls `clear` first.
+    Elsewhere (a log, a pipe) a plain line is written only when a play has gone on for `plain_every` seconds, so that a
+    silent CI job is seen to live; None writes nothing at all.
     """
 
     file: TextIO
@@ -34,20 +35,17 @@ class Progress:
     _shown: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        import os
-
         self.live = is_terminal(self.file) and os.environ.get("TERM") != "dumb"
         self._started = self.clock()
-        self._last = float("-inf") if self.live else self._started
+        self._last = self._started
 
     def update(self, text: str) -> None:
         """Show `text` as what happens now."""
-        now = self.clock()
         if self.live:
-            if now - self._last >= 0.1:
-                self._last = now
-                self._rewrite(self.screen.line(text))
-        elif self.plain_every is not None and now - self._last >= self.plain_every:
+            self._rewrite(self.screen.line(text))
+            return
+        now = self.clock()
+        if self.plain_every is not None and now - self._last >= self.plain_every:
             self._last = now
             self.file.write(f"{self.screen.line(text)} ({format_duration(round(now - self._started))})\n")
             self.file.flush()
@@ -58,8 +56,6 @@ class Progress:
             self.file.write("\r\x1b[K")
             self.file.flush()
             self._shown = False
-        if self.live:
-            self._last = float("-inf")
 
     def _rewrite(self, text: str) -> None:
         # One cell stays free: a line that fills the last column may wrap, and then `\r` no longer reaches its start.

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 MIN_WIDTH: Final = 40
 MAX_WIDTH: Final = 160
 """Longer lines are hard to read, however wide the window is."""
-_PROBE: Final = "✓✗–│─…█░·→"
+_PROBE: Final = "✓✗\u2013│─…█░·→"
 _TO_ASCII: Final = str.maketrans({
-    "–": "-", "—": "-", "…": "...", "·": "*", "→": "->", "×": "x", "≥": ">=", "≤": "<=", "‘": "'", "’": "'",
+    "\u2013": "-", "—": "-", "…": "...", "·": "*", "→": "->", "\u00d7": "x", "≥": ">=", "≤": "<=",
+    "\u2018": "'", "\u2019": "'",
     "“": '"', "”": '"', "│": "|", "─": "-", "\u00a0": " ", "✓": "+", "✗": "x", "█": "#", "░": ".", "▏": "|",
 })  # fmt: skip
 # A runner reads a line as a command when it begins with `::`, white space before it or not, or holds `##[`.
@@ -34,14 +35,14 @@ class Glyphs:
 
     passed: str = "✓"
     failed: str = "✗"
-    skipped: str = "–"
+    skipped: str = "\u2013"
     error: str = "!"
     gutter: str = "│"
     rule: str = "─"
     full: str = "█"
     empty: str = "░"
     dot: str = "·"
-    none: str = "–"
+    none: str = "\u2013"
     ellipsis: str = "…"
 
     def mark(self, outcome: Outcome) -> str:
@@ -133,6 +134,10 @@ class Screen:
         for text in lines:
             console.print(text, soft_wrap=True)
         return "".join(_no_command(line.rstrip(" ")) + "\n" for line in out.getvalue().split("\n")[:-1])
+
+
+PLAIN: Final = Screen()
+"""What a file or a log takes."""
 
 
 def _no_command(line: str) -> str:

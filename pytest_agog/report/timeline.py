@@ -122,7 +122,6 @@ class _Reader:
     bins: dict[tuple[str, MarkKind, int], _Bin] = field(default_factory=dict)
     reports: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
     """Times and lanes of the messages of each deliverable subject."""
-    left_out: int = 0
 
     @property
     def ledger(self) -> Ledger:
@@ -149,7 +148,7 @@ class _Reader:
         kept = {lane.name for lane in lanes[:MAX_LANES]}
         spans = [span for span in self.spans if span.lane in kept]
         links = [link for link in self.links if link.source in kept and link.target in kept]
-        self.left_out += max(len(lanes) - MAX_LANES, 0) + max(len(spans) - MAX_SPANS, 0) + max(len(links) - MAX_LINKS, 0)
+        left_out = (len(lanes) - MAX_LANES, len(spans) - MAX_SPANS, len(links) - MAX_LINKS)
         marks = [
             Mark(lane, found.at, kind, found.label, found.count)
             for (lane, kind, _), found in self.bins.items()
@@ -161,7 +160,7 @@ class _Reader:
             tuple(spans[:MAX_SPANS]),
             tuple(sorted(marks, key=lambda mark: mark.at)),
             tuple(links[:MAX_LINKS]),
-            self.left_out,
+            sum(max(number, 0) for number in left_out),
         )
 
     # --- lanes and marks --------------------------------------------------------------------------------------------
@@ -287,9 +286,7 @@ class _Reader:
                 label = f"{earlier.agent} handed {earlier.url} to {seen.fact.agent}"
                 self._link(earlier.url, self._lane(seen.fact.agent, "agent"), seen.at, "handed", label)
 
-    def _link(
-        self, url: str, target: str, moment: float, kind: Literal["handed", "fetched"], label: str
-    ) -> None:
+    def _link(self, url: str, target: str, moment: float, kind: Literal["handed", "fetched"], label: str) -> None:
         at = self._at(moment)
         sources = self.reports.get(url.removeprefix(subjects.URL_SCHEME), ())
         source = max((found for found in sources if found[0] <= at), default=None)

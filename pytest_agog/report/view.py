@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -75,7 +75,7 @@ class CheckView:
     close: str = ""
     """How close a pass came to failing; empty when it was not close."""
     evidence: tuple[EvidenceView, ...] = ()
-    excerpt: Excerpt = Excerpt()
+    excerpt: Excerpt = field(default_factory=Excerpt)
     rerun: str = ""
     """The command that runs just this again; empty when nobody said it."""
 
@@ -131,13 +131,11 @@ def _adapter() -> TypeAdapter[ScenarioView]:
     return TypeAdapter(ScenarioView)
 
 
-class Rerun(Protocol):
-    """Says which command runs one item of a play again; `item` is a claim's id, or `play`."""
-
-    def __call__(self, result: PlayResult, item: str) -> str: ...
+Rerun = Callable[[PlayResult, str], str]
+"""Says which command runs one item of a play again; the item is a claim's id, or `play`."""
 
 
-def _nobody_said(_: PlayResult, item: str) -> str:  # noqa: ARG001
+def _nobody_said(_: PlayResult, __: str) -> str:
     return ""
 
 

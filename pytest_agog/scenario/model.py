@@ -47,7 +47,9 @@ class Services(Strict):
     """What to bring up, and how. Without it: NATS with all streams, Postgres when something needs it."""
 
     nats: NatsService = NatsService()
+    """The nats-server, or a cluster of three."""
     postgres: PostgresService | None = None
+    """Bring up Postgres even when nothing seems to need it."""
     components: tuple[Literal["deliverables"], ...] = ()
     """Parts of the target that run as processes."""
 
@@ -72,6 +74,7 @@ class GeneratedReport(Strict):
     """A report that is made up."""
 
     generate: Generate
+    """How long it is, and from which seed."""
 
 
 class Agent(Strict):
@@ -235,11 +238,13 @@ class ScenarioModel(Strict):
     matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     """One run per combination of these values."""
     services: Services = Services()
+    """What to bring up, and how."""
     agents: dict[Name, Agent] = Field(default_factory=dict)
     """How agents behave. The seven of the contract exist without being declared."""
     steps: list[dict[str, Any]] = Field(default_factory=list)
     """What happens, in order; each step is one key, its verb."""
     tokens: TokenClaims = TokenClaims()
+    """Claims about token savings."""
     proof: list[ProofEntry] = Field(default_factory=list)
     """The checklist."""
 

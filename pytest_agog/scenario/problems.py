@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from pytest_agog.errors import BadInput
-from pytest_agog.masking import mask
+from pytest_agog.masking import MASK, mask
 from pytest_agog.scenario.source import Place
 from pytest_agog.scenario.words import visible
 
@@ -51,6 +51,11 @@ class Problem:
     def one_line(self) -> str:
         """`file:line:col: message (hint)`."""
         return f"{self} ({self.hint})" if self.hint else str(self)
+
+    @property
+    def as_warning(self) -> str:
+        """The same, marked as what lint only doubts: `file:line:col: warning: message (hint)`."""
+        return replace(self, message=f"warning: {self.message}").one_line
 
     @property
     def in_full(self) -> str:
@@ -146,6 +151,12 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[Path, int, int, str], Problem] = {}
         self._spoilt: set[tuple[int, int]] = set()
+        self._secrets: set[str] = set()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Let no message show these values, whole or cut to the length at which messages quote."""
+        for secret in secrets:
+            self._secrets.update({secret, visible(secret), visible(secret)[:60]})
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -156,6 +167,8 @@ class Problems:
         Raises:
             ScenarioErrors: there are so many that nobody would read on.
         """
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            message = message.replace(secret, MASK)
         problem = problem_at(place, message, hint)
         self._found.setdefault((problem.file, problem.line, problem.column, problem.message), problem)
         if len(self._found) >= MAX_PROBLEMS:

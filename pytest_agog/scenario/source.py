@@ -16,7 +16,7 @@ MAX_BYTES: Final = 1_000_000
 """The largest scenario file: 1 MB."""
 
 # What YAML does not allow in a file, except tab and line ends (YAML 1.2.2, 5.1 c-printable).
-_NOT_PRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+_NOT_PRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 
 

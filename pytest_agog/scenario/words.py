@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -38,13 +37,9 @@ def listed(words: Iterable[str], limit: int = 40) -> str:
 
 def visible(text: str) -> str:
     """`text` with everything that a terminal would act on, or not show, written as an escape."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(c if _shows(c) else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def _shows(character: str) -> bool:
-    return character == " " or (character.isprintable() and unicodedata.category(character) not in {"Cf", "Co", "Cn"})
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def shown(value: Any, limit: int = 60) -> str:

@@ -11,6 +11,8 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
+from pytest_agog.wire.times import UtcTime
+
 DIGEST_HEADER: Final = "Agog-Digest"
 MSG_ID_HEADER: Final = "Nats-Msg-Id"
 _ALGORITHM: Final = "SHA-256="
@@ -24,7 +26,7 @@ class Metadata(BaseModel):
     agent: str
     task_type: str = Field(validation_alias=AliasChoices("taskType", "task_type"), serialization_alias="taskType")
     feature: str
-    timestamp: datetime
+    timestamp: UtcTime
 
 
 class ObjectReference(BaseModel):
@@ -75,11 +77,12 @@ def same_digest(left: str, right: str) -> bool:
 def _decoded(value: str) -> bytes | None:
     if not value.startswith(_ALGORITHM):
         return None
-    text = value.removeprefix(_ALGORITHM).rstrip("=").replace("+", "-").replace("/", "_")
+    text = value.removeprefix(_ALGORITHM).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
+    return data if len(data) == hashlib.sha256().digest_size else None
 
 
 def message_id(subject: str, content_digest: str, after_sequence: int | None = None) -> str:

@@ -1,8 +1,8 @@
 """Finds complete JSON objects in messy text: agent output with prose, fences, logs, fragments and JSON inside strings.
 
 One strict pass (RFC 8259) with an explicit stack, so that neither depth nor size can hurt. A broken object is given up
-at its first fault, and what lies inside it is looked at again. At any character at most two attempts are alive (one that
-takes it for text in a string, one that does not), which bounds the time to a small multiple of the length.
+at its first fault, and what lies inside it is looked at again. At any character at most two attempts live (one that
+takes it for text in a string, one that does not); that bounds the time to a small multiple of the length.
 """
 
 from __future__ import annotations

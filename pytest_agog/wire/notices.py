@@ -135,6 +135,8 @@ def parse(value: dict[str, Any]) -> Notice:
     Raises:
         BadInput: it is no notice; one line that names the field.
     """
+    if _upper(value.get("status")) not in ("COMPLETE", "BLOCKED", "FAILED"):
+        raise BadInput(f"status is {_shown(value.get('status'))}, not COMPLETE, BLOCKED or FAILED")
     first_shape = not value.keys() & {"req_number", "deliverable"} and value.keys() & {"task", "nats_channel"}
     model: type[TaskNotice | RequirementNotice] = TaskNotice if first_shape else RequirementNotice
     try:
@@ -269,7 +271,10 @@ def _last_notice(output: str, agent: str, requirement: str | None) -> Parsed | s
     reason = ""
     for found in scan.last_first():
         try:
-            notice = _read(found.text)
+            value = _read(found.text)
+            if reason and str(value["agent"]).casefold() != agent.casefold():
+                continue  # logs can hold a million objects with agent and status; full validation is for a reason
+            notice = parse(value)
         except BadInput as error:
             reason = reason or f"the last JSON object with agent and status is no notice ({error})"
             continue
@@ -284,12 +289,12 @@ def _last_notice(output: str, agent: str, requirement: str | None) -> Parsed | s
     return reason or ("no complete JSON object in it has agent and status" if output.strip() else "it is empty")
 
 
-def _read(text: str) -> Notice:
+def _read(text: str) -> dict[str, Any]:
     try:
-        value = from_json(text.encode("utf-8", "replace"))
+        value: dict[str, Any] = from_json(text.encode("utf-8", "replace"))
     except ValueError as error:
-        raise BadInput(f"it cannot be read ({error})") from None
-    return parse(value)
+        raise BadInput(f"it cannot be read: {error}") from None
+    return value
 
 
 def inconsistencies(notice: Notice) -> list[str]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
@@ -60,17 +62,17 @@ class Link:
         self._up.set()
 
     async def request(
-        self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, *, timeout: float | None = None
+        self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, *, within: float | None = None
     ) -> Msg:
         """Ask and return the answer, which may be a status (503: nobody serves `subject`).
 
         Raises:
             NatsUnreachable: the connection is lost and did not come back in time.
             CredentialsRefused: the user may not publish to `subject`.
-            NoAnswer: nothing came within `timeout` seconds.
+            NoAnswer: nothing came within so many seconds.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (self.timeout if timeout is None else timeout)
+        deadline = loop.time() + (self.timeout if within is None else within)
         if self._subscription is None:
             await self._listen()
         while True:
@@ -166,7 +168,7 @@ def _expire(future: asyncio.Future[Msg]) -> None:
 
 
 async def connect(
-    url: str, *, creds: str | Path | None = None, inbox_prefix: str = "_INBOX", timeout: float = REQUEST_TIMEOUT
+    url: str, *, creds: str | Path | None = None, inbox_prefix: str = "_INBOX", within: float = REQUEST_TIMEOUT
 ) -> Link:
     """Connect to the first of the servers in `url` (comma-separated) that answers.
 
@@ -178,7 +180,7 @@ async def connect(
     """
     servers = [part.strip() for part in url.split(",") if part.strip()]
     nc = Client()
-    link = Link(nc, url, timeout=timeout, owned=True)
+    link = Link(nc, url, timeout=within, owned=True)
     failures: list[Exception] = []
     connected = False
 
@@ -196,7 +198,8 @@ async def connect(
             await nc.connect(
                 servers, user_credentials=creds, inbox_prefix=inbox_prefix, error_cb=on_error,
                 disconnected_cb=link.on_disconnect, reconnected_cb=link.on_reconnect, closed_cb=link.on_close,
-                connect_timeout=2, reconnect_time_wait=0, max_reconnect_attempts=-1, name="agog",
+                connect_timeout=2, reconnect_time_wait=0, max_reconnect_attempts=-1, dont_randomize=True,
+                name="agog",
             )  # fmt: skip
         connected = True
         # A killed server is back within milliseconds; looking for it ten times a second costs nothing.
@@ -204,8 +207,27 @@ async def connect(
     except (_FirstConnectFailed, TimeoutError, OSError, nats.errors.Error, ValueError) as error:
         with contextlib.suppress(Exception):
             await nc.close()
-        raise _first_connect_error(url, failures[-1] if failures else error) from None
+        failure: Exception = failures[-1] if failures else error
+        # The server may close so soon after its refusal that the refusal itself is lost.
+        if isinstance(failure, ConnectionError) and await _wants_credentials(servers[len(failures) - 1]):
+            raise CredentialsRefused(url=mask(url), reason="the server closed the connection") from None
+        raise _first_connect_error(url, failure) from None
     return link
+
+
+async def _wants_credentials(server: str) -> bool:
+    """Whether the server's greeting says that it wants credentials."""
+    address = urlsplit(server if "://" in server else f"nats://{server}")
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port or 4222)
+            try:
+                greeting = await reader.readline()
+            finally:
+                writer.close()
+        return bool(json.loads(greeting.partition(b" ")[2] or b"{}").get("auth_required"))
+    except (OSError, TimeoutError, ValueError):
+        return False
 
 
 def _check(url: str, servers: Sequence[str], creds: str | Path | None) -> None:

@@ -33,7 +33,9 @@ class Refusal(Exception):
     @classmethod
     def of(cls, error: dict[str, Any]) -> Refusal:
         """From the `error` object of an answer."""
-        return cls(int(error.get("code", 0)), int(error.get("err_code", 0)), str(error.get("description", "no reason given")))
+        return cls(
+            int(error.get("code", 0)), int(error.get("err_code", 0)), str(error.get("description", "no reason given"))
+        )
 
     def as_error(self, what: str, *, url: str, stream: str = "") -> AgogError:
         """What a person reads when `what` was refused."""

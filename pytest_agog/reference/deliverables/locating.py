@@ -1,4 +1,4 @@
-"""Which stream holds a subject, and how it may be read: asked once, remembered for a while, forgotten after an error."""
+"""Which stream holds a subject, and how it may be read: asked once, remembered a while, forgotten on errors."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Located:
     """Read by direct get. Only with one replica: direct get does not promise to read one's own writes."""
     max_msg_size: int
     """Bytes; -1 is no limit."""
+    replicas: int
     last_sequence: int
     """When it was asked."""
 
@@ -37,6 +38,7 @@ class Located:
             subjects=tuple(config.get("subjects") or ()),
             direct=bool(config.get("allow_direct")) and config.get("num_replicas", 1) == 1,
             max_msg_size=config.get("max_msg_size", -1),
+            replicas=config.get("num_replicas", 1),
             last_sequence=info["state"]["last_seq"],
         )
 

@@ -1,0 +1,156 @@
+"""How verdicts speak: plain words, short excerpts, control characters made visible, secrets masked."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from pytest_agog.checks.base import Evidence
+from pytest_agog.ledger.ledger import Ledger, Message
+from pytest_agog.masking import mask
+from pytest_agog.values import ABSENT, Bound, Pattern, Where, format_size
+
+MAX_EVIDENCE: Final = 10
+"""How many pieces of evidence a verdict carries; the rest is counted."""
+_LINES: Final = 10
+_WIDTH: Final = 160
+_WINDOW: Final = 4000
+"""Characters that are read for an excerpt; more than are shown, so that no secret is cut in two by the window."""
+_UNSEEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb]"
+)
+_NAMES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+
+
+def _name(found: re.Match[str]) -> str:
+    character = found[0]
+    number = ord(character)
+    return _NAMES.get(character) or (f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}")
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with control and formatting characters written out (`\\n`, `\\e`, `\\u202e`)."""
+    return _UNSEEN.sub(_name, text)
+
+
+def short(text: str, limit: int = 120) -> str:
+    """`text` on one line of at most `limit` characters."""
+    seen = visible(mask(text[: limit * 10]))
+    return seen if len(seen) <= limit and len(text) <= limit * 10 else seen[: limit - 1] + "…"
+
+
+def excerpt(text: str, lines: int = _LINES, width: int = _WIDTH) -> str:
+    """The beginning of `text`: at most `lines` lines of `width` characters, long lines folded."""
+    folded: list[str] = []
+    for line in mask(text[:_WINDOW]).split("\n"):
+        seen = visible(line.removesuffix("\r"))
+        folded += [seen[start : start + width] for start in range(0, max(len(seen), 1), width)]
+        if len(folded) > lines:
+            break
+    more = len(folded) > lines or len(text) > _WINDOW
+    return "\n".join(folded[:lines]).rstrip() + ("\n…" if more else "")
+
+
+def shown(value: Any, limit: int = 120) -> str:
+    """A JSON value as a person reads it: text in quotes, the rest as JSON, nothing for a path that is not there."""
+    if value is ABSENT:
+        return "nothing"
+    if isinstance(value, str):
+        return f"'{short(value, limit)}'"
+    try:
+        return short(to_json(value, inf_nan_mode="constants").decode(), limit)
+    except (PydanticSerializationError, ValueError):
+        return short(repr(value), limit)
+
+
+def listed(items: Iterable[str], limit: int = 8, empty: str = "none") -> str:
+    """`a, b, c and 5 more`."""
+    names = [short(item) for item in items]
+    if not names:
+        return empty
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 message`, `2 messages`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """A fraction as people read it: `94.1 %`. Rounded towards zero, so that it never looks better than it is."""
+    return f"{int(share * 1000) / 10:g} %"
+
+
+def bound_of_shares(bound: Bound) -> str:
+    """A bound on fractions, in percent."""
+    parts = []
+    if bound.equals is not None:
+        parts.append(f"exactly {bound.equals * 100:g} %")
+    if bound.at_least is not None:
+        parts.append(f"at least {bound.at_least * 100:g} %")
+    if bound.at_most is not None:
+        parts.append(f"at most {bound.at_most * 100:g} %")
+    if bound.between is not None:
+        parts.append(f"between {bound.between[0] * 100:g} % and {bound.between[1] * 100:g} %")
+    return ", ".join(parts)
+
+
+def described(where: Where | None) -> str:
+    """The conditions of a `where`, in words; empty without conditions."""
+    return " and ".join(f"{short(path)} {short(str(pattern))}" for path, pattern in (where or {}).items())
+
+
+def unmet(path: str, value: Any, pattern: Pattern) -> str:
+    """What stands at `path` instead of what was asked for."""
+    return f"{short(path)} is {shown(value)}, which is not “{short(str(pattern))}”"
+
+
+def close_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
+    """Names that look like `name`, for "did you mean"; of very many names only those that share its first letters."""
+    candidates = list(names)
+    if len(candidates) > 2000:
+        candidates = [other for other in candidates if other[:6] == name[:6]][:2000]
+    return difflib.get_close_matches(name, candidates, n=limit, cutoff=0.6)
+
+
+def clock(at: float) -> str:
+    """A time of day, UTC, to the millisecond."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3] + "Z"
+    except (ValueError, OverflowError, OSError):
+        return f"{at:g}"
+
+
+def of_message(ledger: Ledger, message: Message, note: str = "") -> Evidence:
+    """A message as evidence: subject, stream and sequence, size, time, and the beginning of its payload."""
+    place = f"{message.stream} #{message.sequence}" if message.stream is not None else "core"
+    text = f"{short(message.subject)} · {place} · {format_size(message.size)} · {clock(message.at)}"
+    data = ledger.payloads[message.payload][: _WINDOW * 4] if message.payload in ledger.payloads else b""
+    return Evidence(
+        "message",
+        message.at,
+        f"{text} · {note}" if note else text,
+        excerpt(data.decode("utf-8", "replace")),
+        {
+            "subject": message.subject,
+            "stream": message.stream,
+            "sequence": message.sequence,
+            "size": message.size,
+            "sha256": message.payload,
+            "index": message.index,
+        },
+    )
+
+
+def of_messages(ledger: Ledger, messages: Sequence[Message], limit: int = 3) -> list[Evidence]:
+    """The first few of `messages` as evidence, and a line that counts the rest."""
+    found = [of_message(ledger, message) for message in messages[:limit]]
+    if len(messages) > limit:
+        found.append(Evidence("message", None, f"and {len(messages) - limit:,} more"))
+    return found

@@ -1,0 +1,105 @@
+"""The `agog` command. Each module holds a group of commands and registers them.
+
+Exit codes: 0 success, 1 a claim failed or work was rejected, 2 wrong usage or bad input, 3 a service is unreachable,
+130 interrupted. Errors go to stderr as one line with cause and remedy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from pytest_agog import __version__
+from pytest_agog.errors import AgogError, Exit
+
+GROUPS: Final = ("deliverables", "doctor", "authoring", "demo", "verify")
+"""Modules of this package, each with `register(app)`; imported when the command runs, and light themselves."""
+INTERRUPTED: Final = 130
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"agog {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Verify multi-agent systems on NATS JetStream and Postgres.
+
+    Example: agog doctor
+    """
+
+
+def build() -> typer.Typer:
+    """The app with all groups."""
+    app = typer.Typer(
+        name="agog", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+    app.callback()(_root)
+    for group in GROUPS:
+        if importlib.util.find_spec(f"{__name__}.{group}") is not None:
+            importlib.import_module(f"{__name__}.{group}").register(app)
+    return app
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Whatever goes wrong ends as one line on stderr."""
+    try:
+        result = build()(
+            args=list(sys.argv[1:] if arguments is None else arguments), prog_name="agog", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except AgogError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`agog … | head`). Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except typer.Abort:
+        return INTERRUPTED
+    except OSError as error:
+        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", Exit.USAGE)
+    except Exception as error:
+        if not callable(getattr(error, "format_message", None)):
+            if os.environ.get("AGOG_DEBUG"):
+                raise
+            return _fail(
+                f"internal error: {type(error).__name__}: {error}. Set AGOG_DEBUG=1 to see where.", Exit.CLAIM_FAILED
+            )
+        return _fail(*_usage(error))
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _usage(error: Any) -> tuple[str, int]:
+    """What the command line parser says of wrong usage, on one line."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "agog"
+    message = error.format_message()
+    if not message:  # no arguments at all: the help was the answer
+        return "", Exit.USAGE
+    return f"{message} See `{command} --help`.", Exit.USAGE
+
+
+def _fail(message: str, code: int) -> int:
+    from pytest_agog.report.text import one_line
+
+    if message:
+        print(f"agog: {one_line(message)}", file=sys.stderr)
+    return int(code)
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    sys.exit(run())

@@ -1,0 +1,81 @@
+"""Payloads: bytes by SHA-256, each stored once; what is derived from them is computed once too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pytest_agog.ledger.facts import PayloadId
+from pytest_agog.values import ABSENT
+
+_PARSED_BYTES: Final = 256_000_000
+"""Parsed JSON is remembered for this many bytes of payloads; above that, parsing begins anew."""
+
+
+class Payloads:
+    """Bytes by SHA-256, each stored once; what is derived from them is computed once too."""
+
+    def __init__(self) -> None:
+        self._entries: dict[PayloadId, tuple[PayloadId, bytes]] = {}
+        self._json: dict[PayloadId, Any] = {}
+        self._json_bytes = 0
+        self._tokens: dict[PayloadId, int] = {}
+
+    def put(self, data: bytes) -> PayloadId:
+        """Store `data` and return its id."""
+        key = hashlib.sha256(data).hexdigest()
+        # The first key is handed out again, so that a million facts share the text of their ids.
+        return self._entries.setdefault(key, (key, data))[0]
+
+    def adopt(self, key: PayloadId, data: bytes) -> None:
+        """Store `data` under an id that a bundle gives: a masked payload keeps the id of the original."""
+        self._entries.setdefault(key, (key, data))
+
+    def __getitem__(self, key: PayloadId) -> bytes:
+        return self._entries[key][1]
+
+    def __contains__(self, key: PayloadId) -> bool:
+        return key in self._entries
+
+    def __iter__(self) -> Iterator[PayloadId]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def text(self, key: PayloadId) -> str:
+        """The payload as text; bytes that are no UTF-8 become the replacement character."""
+        return self[key].decode("utf-8", "replace")
+
+    def json(self, key: PayloadId) -> Any:
+        """The payload as JSON, or ``ABSENT`` when it is none. Shared between callers: do not change it."""
+        try:
+            return self._json[key]
+        except KeyError:
+            data = self[key]
+            if self._json_bytes + len(data) > _PARSED_BYTES:
+                self._json.clear()
+                self._json_bytes = 0
+            self._json_bytes += len(data)
+            parsed = self._json[key] = _parse(data)
+            return parsed
+
+    def tokens(self, key: PayloadId, counter: Callable[[str], int]) -> int:
+        """The payload's number of tokens."""
+        if key not in self._tokens:
+            self._tokens[key] = counter(self.text(key))
+        return self._tokens[key]
+
+
+def _parse(data: bytes) -> Any:
+    from pydantic_core import from_json
+
+    try:
+        return from_json(data)  # three times as fast, but takes no lone surrogates and less depth
+    except ValueError:
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            return ABSENT

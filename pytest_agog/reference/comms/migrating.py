@@ -1,0 +1,129 @@
+"""Numbered SQL files, applied in one transaction under an advisory lock; each once, and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Final, LiteralString
+
+from pytest_agog.errors import MigrationFailed, MigrationsAltered, PostgresUnreachable
+from pytest_agog.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg import Connection
+
+SCHEMA: Final = "workflow_comms"
+_LOCK: Final = int.from_bytes(hashlib.sha256(b"agog migrations").digest()[:8], "big", signed=True)
+_CONNECT_TIMEOUT: Final = 2
+_BOOKS: Final[LiteralString] = """
+    CREATE SCHEMA IF NOT EXISTS workflow_comms;
+    CREATE TABLE IF NOT EXISTS workflow_comms.schema_migrations (
+        name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One SQL file."""
+
+    name: str
+    sql: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file, in hex."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """The files that ship with this version, in their order."""
+    folder = resources.files("pytest_agog.reference.comms") / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [Migration(file.name, file.read_text("utf-8")) for file in files]
+
+
+def key() -> str:
+    """Names the schema that all migrations lead to: it changes when any of them does."""
+    whole = "".join(f"{migration.name}:{migration.digest}\n" for migration in migrations())
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def migrate(dsn: str) -> list[str]:
+    """Apply what is missing; returns the names of what was applied.
+
+    Raises:
+        PostgresUnreachable: no connection within 2 s, or it was lost.
+        MigrationFailed: nothing was changed.
+        MigrationsAltered: a migration that was applied has other content here.
+    """
+    import psycopg
+
+    done: list[str] = []
+    current = "schema_migrations"
+    with _connection(dsn) as connection:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                connection.execute(_BOOKS)
+                for migration in _missing(connection, dsn):
+                    current = migration.name
+                    connection.execute(migration.sql.encode())
+                    connection.execute(
+                        "INSERT INTO workflow_comms.schema_migrations (name, digest) VALUES (%s, %s)",
+                        (migration.name, migration.digest),
+                    )
+                    done.append(migration.name)
+        except psycopg.OperationalError as error:
+            raise PostgresUnreachable(dsn=mask(dsn), reason=_first_line(error)) from None
+        except psycopg.Error as error:
+            raise MigrationFailed(name=current, dsn=mask(dsn), reason=_first_line(error), schema=SCHEMA) from None
+    return done
+
+
+def pending(dsn: str) -> list[str]:
+    """The names of what `migrate` would apply. Changes nothing."""
+    import psycopg
+
+    with _connection(dsn) as connection:
+        try:
+            return [migration.name for migration in _missing(connection, dsn)]
+        except psycopg.errors.UndefinedTable:
+            return [migration.name for migration in migrations()]
+        except psycopg.Error as error:
+            raise PostgresUnreachable(dsn=mask(dsn), reason=_first_line(error)) from None
+
+
+def _missing(connection: Connection, dsn: str) -> list[Migration]:
+    rows = connection.execute("SELECT name, digest FROM workflow_comms.schema_migrations").fetchall()
+    applied = {str(name): str(digest) for name, digest in rows}
+    missing = []
+    for migration in migrations():
+        if migration.name not in applied:
+            missing.append(migration)
+        elif applied[migration.name] != migration.digest:
+            raise MigrationsAltered(name=migration.name, dsn=mask(dsn))
+    return missing
+
+
+@contextmanager
+def _connection(dsn: str) -> Iterator[Connection]:
+    import psycopg
+
+    try:
+        connection = psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT)
+    except psycopg.Error as error:
+        raise PostgresUnreachable(dsn=mask(dsn), reason=_first_line(error)) from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _first_line(error: Exception) -> str:
+    text = mask(str(error).strip())
+    return text.splitlines()[0] if text else type(error).__name__

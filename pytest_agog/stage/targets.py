@@ -1,0 +1,109 @@
+"""Which parts of a system come from where. Today: all from the reference system.
+
+This is the one place of the harness that knows the reference system; it hands it out behind `stage.ports`. A target
+that is read from a YAML file becomes another `Target` with the same three entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_agog.stage.ports import Deliverables, Outgoing, Published, PublishWatcher
+
+if TYPE_CHECKING:
+    from pytest_agog.reference.deliverables.engine import DeliverableEngine
+    from pytest_agog.reference.deliverables.watching import Outgoing as ReferenceOutgoing
+
+_REPLICAS_IN_A_CLUSTER: Final = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """A system under test, as far as a play needs its parts brought up."""
+
+    name: str
+    prepare_streams: Callable[[str, int], Awaitable[None]]
+    """NATS URL and number of servers: creates streams and durable consumers."""
+    template_migrations: Callable[[], tuple[str, Callable[[str], None]]]
+    """A key that names the schema, and what brings it about in the database with a given DSN."""
+    deliverables: Callable[[str, PublishWatcher | None], Awaitable[Deliverables]]
+    """NATS URL and watcher: the deliverable engine."""
+
+
+async def prepare_streams(nats_url: str, servers: int = 1) -> None:
+    """Create all streams and consumers of the contract, replicated in a cluster of three or more `servers`.
+
+    Raises:
+        StreamDiffers: one that is there already is not as defined.
+    """
+    from pytest_agog.reference.deliverables.connecting import connect
+    from pytest_agog.reference.deliverables.streams import init_streams
+
+    link = await connect(nats_url)
+    try:
+        replicas = _REPLICAS_IN_A_CLUSTER if servers >= _REPLICAS_IN_A_CLUSTER else 1
+        for outcome in await init_streams(link, replicas=replicas):
+            outcome.raise_if_wrong()
+    finally:
+        await link.close()
+
+
+def template_migrations() -> tuple[str, Callable[[str], None]]:
+    """The key of the current schema, and a function that migrates the database with a DSN (blocking)."""
+    from pytest_agog.reference.comms import migrating
+
+    def apply(dsn: str) -> None:
+        migrating.migrate(dsn)
+
+    return migrating.key(), apply
+
+
+async def reference_deliverables(nats_url: str, watcher: PublishWatcher | None) -> Deliverables:
+    """The reference system's deliverable engine, with a connection of its own."""
+    from pytest_agog.reference.deliverables.engine import DeliverableEngine
+
+    engine = await DeliverableEngine.connect(nats_url, watcher=None if watcher is None else _Watcher(watcher))
+    return _Engine(engine)
+
+
+class _Watcher:
+    """Speaks of publishes in the harness's words."""
+
+    def __init__(self, watcher: PublishWatcher) -> None:
+        self._watcher = watcher
+
+    def attempted(self, message: ReferenceOutgoing) -> int:
+        return self._watcher.attempted(Outgoing(message.subject, message.payload, message.headers))
+
+    def acked(self, attempt: int, stream: str, sequence: int, duplicate: bool) -> None:  # noqa: FBT001
+        self._watcher.acked(attempt, stream, sequence, duplicate)
+
+    def refused(self, attempt: int, reason: str) -> None:
+        self._watcher.refused(attempt, reason)
+
+
+class _Engine:
+    """The reference engine behind the harness's port."""
+
+    def __init__(self, engine: DeliverableEngine) -> None:
+        self._engine = engine
+
+    async def publish(
+        self, agent: str, task_type: str, feature: str, content: str, metadata: dict[str, Any] | None = None
+    ) -> Published:
+        done = await self._engine.publish(agent, task_type, feature, content, metadata)
+        return Published(done.subject, done.url, done.stream, done.sequence, done.duplicate)
+
+    async def require(self, url: str) -> str:
+        return await self._engine.require(url)
+
+    async def section(self, url: str, heading: str) -> str:
+        return await self._engine.section(url, heading)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+REFERENCE: Final = Target("reference", prepare_streams, template_migrations, reference_deliverables)

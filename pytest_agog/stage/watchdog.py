@@ -1,0 +1,106 @@
+"""Cleans up after a harness that was killed: one small process that holds the end of a pipe.
+
+The harness writes down which process groups it started. When the harness dies, however it dies, the pipe ends, and the
+watchdog signals those groups, waits for them briefly and kills what is left. It reaches what a parent-death signal
+does not: the children of commands, and systems without such a signal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+
+_SCRIPT = r"""
+import os, signal, sys, time
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+groups = {}
+for line in sys.stdin.buffer:
+    word = line.split()
+    if word[0] == b"+":
+        groups[int(word[1])] = int(word[2])
+    else:
+        groups.pop(int(word[1]), None)
+def send(group, number):
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return False
+    return True
+for group, number in groups.items():
+    send(group, number)
+deadline = time.monotonic() + 3
+while groups and time.monotonic() < deadline:
+    groups = {group: number for group, number in groups.items() if send(group, 0)}
+    time.sleep(0.02)
+for group in groups:
+    send(group, signal.SIGKILL)
+"""
+
+
+class Watchdog:
+    """The harness's end of the pipe. The process starts with the first group, and only then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._groups: dict[int, int] = {}
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, or None when none was needed so far."""
+        return self._process.pid if self._process else None
+
+    def add(self, group: int, signal_number: int) -> None:
+        """Send `signal_number` to process group `group` should the harness die."""
+        with self._lock:
+            self._groups[group] = signal_number
+            self._write(f"+ {group} {signal_number}\n")
+
+    def remove(self, group: int) -> None:
+        """The group is gone."""
+        with self._lock:
+            if self._groups.pop(group, None) is not None:
+                self._write(f"- {group}\n")
+
+    def close(self) -> None:
+        """End the watchdog; it acts on what is still written down."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            process.wait()
+
+    def forget(self) -> None:
+        """In a forked child: the pipe is the parent's, so let go of it without a word."""
+        process, self._process = self._process, None
+        self._lock = threading.RLock()
+        self._groups = {}
+        if process is not None and process.stdin is not None:
+            with contextlib.suppress(OSError):
+                os.close(process.stdin.fileno())
+            process.returncode = 0  # not ours to wait for
+
+    def _write(self, line: str) -> None:
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._start()
+            line = "".join(f"+ {group} {number}\n" for group, number in self._groups.items())
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(line.encode())
+
+    @staticmethod
+    def _start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _SCRIPT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            bufsize=0,
+        )

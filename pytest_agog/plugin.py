@@ -9,10 +9,12 @@ import pytest
 
 from pytest_agog import hookspecs
 from pytest_agog.errors import AgogError
+from pytest_agog.fixtures import agog_deliverables, agog_ledger, agog_nats, agog_play, agog_postgres
 
 if TYPE_CHECKING:
     from pytest_agog.collection import ScenarioFile
 
+__all__ = ["agog_deliverables", "agog_ledger", "agog_nats", "agog_play", "agog_postgres"]
 _ALL = ""
 _SUFFIXES = {".yaml", ".yml"}
 

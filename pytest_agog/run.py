@@ -154,7 +154,7 @@ class AgogRun:
         if self.options.report is not None:
             from pytest_agog.report.writer import write_bundle
 
-            write_bundle(self.options.report, result)
+            write_bundle(self.options.report, result, base=self.options.start)
         more = self.config.hook.pytest_agog_report(result=result)
         self.additions.extend(text for text in more if text)
         return view(
@@ -297,6 +297,7 @@ class AgogRun:
         """Write the reports, and show checklist and token table."""
         if not self.views:
             return
+        from pytest_agog.report.annotations import github_annotations
         from pytest_agog.report.screen import Screen
         from pytest_agog.report.terminal import summary
 
@@ -305,6 +306,8 @@ class AgogRun:
         screen = Screen.of(writer._file, color=writer.hasmarkup, width=writer.fullwidth)  # noqa: SLF001
         reporter.section("scenarios")
         reporter.write(summary(views, screen, verbose=reporter.config.get_verbosity() > 0))
+        for line in github_annotations(views):
+            reporter.line(line)
         if self.options.report is not None:
             from pytest_agog.report.writer import write_reports
 

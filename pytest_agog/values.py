@@ -31,9 +31,9 @@ _UNITS_OF_SIZE: Final = {
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B|B|)")
-_PERCENT: Final = re.compile(r"(-?\d+(?:\.\d+)?)\s*%")
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B|B|)", re.ASCII)
+_PERCENT: Final = re.compile(r"(-?\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
 def parse_duration(value: object) -> float:

@@ -129,12 +129,22 @@ def _account(ledger: Ledger, patterns: tuple[str, ...] | None) -> Accounting:
 
 def _attempts(ledger: Ledger, patterns: tuple[str, ...] | None) -> list[Attempt]:
     acks = {item.fact.attempt: item for item in ledger.of(PublishAcked)}
+    fits: dict[str, bool] = {}
     found = []
     for item in ledger.of(PublishAttempted):
-        if patterns is None or any(subjects.matches(pattern, item.fact.subject) for pattern in patterns):
+        if _fits(fits, patterns, item.fact.subject):
             ack = acks.get(item.index)
             found.append(Attempt(item.index, item.fact, ack.fact if ack else None, ack.index if ack else -1))
     return found
+
+
+def _fits(known: dict[str, bool], patterns: tuple[str, ...] | None, subject: str) -> bool:
+    """Whether `subject` fits one of `patterns`; what was found out is kept in `known`."""
+    if patterns is None:
+        return True
+    if subject not in known:
+        known[subject] = any(subjects.matches(pattern, subject) for pattern in patterns)
+    return known[subject]
 
 
 def _concerns(patterns: tuple[str, ...] | None, message: Message) -> bool:
@@ -224,14 +234,15 @@ def _why_missing(attempt: Attempt, held: _Held, *, taken: bool) -> str | None:
     ack = attempt.ack
     assert ack is not None
     message, end = held.at.get((ack.stream, ack.sequence)), held.ends.get(ack.stream)
-    place = f"{ack.stream} #{ack.sequence}"
     if end is not None and end.excludes(ack.sequence, attempt.acked_at):
-        return f"{place} is past the end of the stream, #{end.last}" if end.exists else f"stream {ack.stream} is gone"
-    if message is None:
-        return f"{place} was never seen in the stream"
-    if taken or (message.payload != attempt.fact.payload and not ack.duplicate):
-        return f"another message stands at {place}"
-    return None
+        why = f"{{}} is past the end of the stream, #{end.last}" if end.exists else "{} is gone with its stream"
+    elif message is None:
+        why = "{} was never seen in the stream"
+    elif taken or (message.payload != attempt.fact.payload and not ack.duplicate):
+        why = "another message stands at {}"
+    else:
+        return None
+    return why.format(f"{ack.stream} #{ack.sequence}")
 
 
 def _claim_unacknowledged(silent: Sequence[Attempt], free: Sequence[Message]) -> tuple[list[Attempt], list[Message]]:

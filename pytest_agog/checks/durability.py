@@ -67,7 +67,7 @@ def judge_no_loss(ledger: Ledger, arguments: NoLossArguments) -> Verdict:
     if arguments.grade is not None:
         expected += f", shown for {arguments.grade.replace('-', ' ')}"
     told = accounting.account_for(ledger, arguments.subjects)
-    tested = durability(ledger, told)
+    tested = ledger.derived(("durability", arguments.subjects), lambda: durability(ledger, told))
     if not told.acked:
         return nothing_to_judge(expected, _nothing(told), evidence=[_summary(told, tested)])
     problems = _problems(told)

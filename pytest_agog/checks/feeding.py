@@ -106,7 +106,8 @@ def _by_sequence(
             place[stream, message.sequence or 0] = group
     only = streams[0] if len(streams) == 1 else None
     before = {item.fact.stream: item.fact.last_sequence for item in ledger.of(Baseline)}
-    by_id = _groups_by_id(ledger, list(groups.values()))
+    unplaced = any(row.get("stream_seq") is None for row in rows)
+    by_id = _groups_by_id(ledger, list(groups.values())) if unplaced else {}
     strange: list[Row] = []
     loose = 0
     for row in rows:
@@ -158,7 +159,11 @@ def _identity(ledger: Ledger, message: Message) -> Hashable:
     if not isinstance(document, dict) or document.get("message_id") in (None, ""):
         return (message.stream, message.sequence)
     said = (document.get(key) for key in ("message_id", "channel", "kind", "content"))
-    return (message.stream, message.subject, *(json.dumps(value, sort_keys=True) for value in said))
+    return (message.stream, message.subject, *(_hashable(value) for value in said))
+
+
+def _hashable(value: Any) -> Hashable:
+    return value if value is None or isinstance(value, str) else (json.dumps(value, sort_keys=True),)
 
 
 def _groups_by_id(ledger: Ledger, groups: Sequence[_Group]) -> dict[Hashable, _Group]:

@@ -136,9 +136,9 @@ def judge_notice(ledger: Ledger, arguments: NoticeArguments) -> Verdict:
             "; ".join(["no such notice was seen", *absent[:3]]),
             nearest=f"notices are there of {listed(names)}" if names else "",
         )
-    faults = [(item, problem) for item in found for problem in _problems(ledger, arguments, item)]
-    wrong = [f"{item.agent}: {problem}" for item, problem in faults] + absent
-    guilty = list(dict.fromkeys(item for item, _ in faults))
+    problems = [(item, _problems(ledger, arguments, item)) for item in found]
+    guilty = [item for item, wrongs in problems if wrongs]
+    wrong = [f"{item.agent}: {problem}" for item, wrongs in problems for problem in wrongs] + absent
     largest = max(found, key=lambda item: item.tokens)
     evidence = [_told(item) for item in (guilty or [largest])[:MAX_EVIDENCE]]
     fine = f"{plural(len(found), 'notice')} as claimed, the largest has {largest.tokens} tokens ({largest.agent})"

@@ -91,8 +91,9 @@ class Reports:
         found: dict[int, list[tuple[int, int]]] = {}
         passed = [0] * len(self.texts)
         table = self._at
-        for place in range(len(other) - SHINGLE + 1):
-            for number, start in table.get(other[place : place + SHINGLE], ()):
+        hits = [place for place in range(len(other) - SHINGLE + 1) if other[place : place + SHINGLE] in table]
+        for place in hits:
+            for number, start in table[other[place : place + SHINGLE]]:
                 if place >= passed[number]:
                     run, after = _lengthen(other, place, self.texts[number], start)
                     passed[number] = after - SHINGLE + 1

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
 from pytest_agog.checks.base import Evidence
-from pytest_agog.checks.telling import listed, of_message, short, unmet
+from pytest_agog.checks.conditions import Columns, fitting, nearest
+from pytest_agog.checks.telling import listed, of_message, short
 from pytest_agog.ledger.ledger import Ledger, Message
-from pytest_agog.values import ABSENT, Pattern, Where, look_up
+from pytest_agog.values import ABSENT, Where, look_up
 from pytest_agog.wire import subjects
 
 HEADERS: Final = "$headers."
@@ -40,54 +40,27 @@ def value_at(ledger: Ledger, message: Message, path: str) -> Any:
         folded = name.casefold()
         return next((value for key, value in message.headers.items() if key.casefold() == folded), ABSENT)
     document = ledger.payloads.json(message.payload)
+    if isinstance(document, dict) and path and path in document:
+        return document[path]  # what look_up finds too, without its detour
     return document if document is ABSENT else look_up(document, path)
-
-
-def conditions_missed(where: Where, value: Callable[[str], Any]) -> list[str]:
-    """The paths of `where` whose condition does not hold."""
-    return [path for path, pattern in where.items() if not pattern.holds(value(path))]
 
 
 def select(ledger: Ledger, subject: str, where: Where | None = None) -> Sequence[Message]:
     """Messages on `subject` that fit `where`, in the order in which they crossed the wire.
 
-    Equality with a plain value is looked up in an index by value, made once per subject and path, so that many claims
-    about one busy subject cost one reading of it.
+    Messages and what stands at a path of theirs are read once for all claims about one subject.
     """
+    messages = ledger.derived(("messages", subject), lambda: ledger.messages(subject))
     if not where:
-        return ledger.derived(("messages", subject), lambda: ledger.messages(subject))
-    indexed = next((path for path, pattern in where.items() if _plain(pattern)), None)
-    if indexed is None:
-        candidates: Sequence[Message] = select(ledger, subject)
-    else:
-        by_value = ledger.derived(("by value", subject, indexed), lambda: _by_value(ledger, subject, indexed))
-        candidates = by_value.get(_key(where[indexed].equals), ())
-    rest = {path: pattern for path, pattern in where.items() if path != indexed}
-    if not rest:
-        return candidates
-    return [message for message in candidates if _fits(ledger, message, rest)]
+        return messages
+    return [messages[place] for place in fitting(where, _columns(ledger, subject), len(messages))]
 
 
-def _fits(ledger: Ledger, message: Message, where: Where) -> bool:
-    return all(pattern.holds(value_at(ledger, message, path)) for path, pattern in where.items())
+def _columns(ledger: Ledger, subject: str) -> Columns:
+    def read(path: str) -> list[Any]:
+        return [value_at(ledger, message, path) for message in select(ledger, subject)]
 
-
-def _plain(pattern: Pattern) -> bool:
-    return pattern.model_fields_set == {"equals"} and isinstance(pattern.equals, (str, int, float, bool))
-
-
-def _key(value: object) -> Hashable:
-    # True equals 1 in Python and not in JSON.
-    return (isinstance(value, bool), value)
-
-
-def _by_value(ledger: Ledger, subject: str, path: str) -> dict[Hashable, list[Message]]:
-    found: defaultdict[Hashable, list[Message]] = defaultdict(list)
-    for message in select(ledger, subject):
-        value = value_at(ledger, message, path)
-        if isinstance(value, (str, int, float, bool)):
-            found[_key(value)].append(message)
-    return found
+    return lambda path: ledger.derived(("column", subject, path), lambda: read(path))
 
 
 def nearest_miss(ledger: Ledger, subject: str, where: Where | None = None) -> tuple[str, list[Evidence]]:
@@ -99,21 +72,14 @@ def nearest_miss(ledger: Ledger, subject: str, where: Where | None = None) -> tu
     messages = select(ledger, subject)
     if not messages:
         return _similar_subjects(ledger, subject), []
-    if not where:
+    miss = nearest(where or {}, _columns(ledger, subject), len(messages))
+    if miss is None:
         return "", []
-    best, missed = messages[0], list(where)
-    for message in messages:
-        failing = conditions_missed(where, lambda path, message=message: value_at(ledger, message, path))  # type: ignore[misc]
-        if 0 < len(failing) < len(missed):
-            best, missed = message, failing
-            if len(missed) == 1:
-                break
+    best, said = messages[miss.place], miss.said
+    if ledger.payloads.json(best.payload) is ABSENT and any(not path.startswith(HEADERS) for path in miss.missed):
+        said = "its payload is no JSON"
     place = f"{best.stream} #{best.sequence}" if best.stream is not None else "a core message"
-    missing = "; ".join(unmet(path, value_at(ledger, best, path), where[path]) for path in missed[:5])
-    if ledger.payloads.json(best.payload) is ABSENT and any(not path.startswith(HEADERS) for path in missed):
-        missing = "its payload is no JSON"
-    text = f"{place} on {short(best.subject)} meets {len(where) - len(missed)} of {len(where)} conditions: {missing}"
-    return text, [of_message(ledger, best, "nearest miss")]
+    return f"{place} on {short(best.subject)} {said}", [of_message(ledger, best, "nearest miss")]
 
 
 def _similar_subjects(ledger: Ledger, subject: str) -> str:

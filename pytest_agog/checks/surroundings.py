@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints, model_validator
 
 from pytest_agog.checks import differing
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
-from pytest_agog.checks.selecting import conditions_missed
 from pytest_agog.checks.telling import clock, close_names, described, excerpt, listed, plural, short, unmet
 from pytest_agog.ledger.facts import FileSeen, HttpSeen, ProcessExited, ProcessOutput, ProcessStarted
 from pytest_agog.ledger.ledger import Ledger, Observation
@@ -263,7 +262,9 @@ def judge_http(ledger: Ledger, arguments: HttpArguments) -> Verdict:
     near = ""
     if arguments.json_ is not None:
         document = ledger.payloads.json(seen.payload) if seen.payload is not None else ABSENT
-        missed = conditions_missed(arguments.json_, lambda path: _http_value(seen, document, path))
+        missed = [
+            path for path, pattern in arguments.json_.items() if not pattern.holds(_http_value(seen, document, path))
+        ]
         problems += [unmet(path, _http_value(seen, document, path), arguments.json_[path]) for path in missed]
         near = (
             f"{len(arguments.json_) - len(missed)} of {plural(len(arguments.json_), 'condition')} hold"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
 from pytest_agog.checks import feeding
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
+from pytest_agog.checks.conditions import Columns, fitting, nearest
 from pytest_agog.checks.feeding import Matched, Row
 from pytest_agog.checks.messages import AT_LEAST_ONE
-from pytest_agog.checks.selecting import conditions_missed
-from pytest_agog.checks.telling import close_names, described, excerpt, listed, of_message, plural, short, unmet
+from pytest_agog.checks.telling import close_names, described, excerpt, listed, of_message, plural, short
 from pytest_agog.ledger.facts import RowsSeen, TableSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import RowsProbe, TableProbe
@@ -143,14 +142,15 @@ def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
     evidence: list[Evidence] = []
     summary, near = [], ""
     if arguments.bound is not None:
-        fitting = [row for row in rows if not arguments.where or not conditions_missed(arguments.where, _reader(row))]
-        holds = arguments.bound.holds(len(fitting))
+        columns = _columns(ledger, seen.payload)
+        found = [rows[place] for place in fitting(arguments.where or {}, columns, len(rows))]
+        holds = arguments.bound.holds(len(found))
         summary.append(
-            f"{plural(len(fitting), 'row')} of {len(rows):,} fit" if arguments.where else plural(len(rows), "row")
+            f"{plural(len(found), 'row')} of {len(rows):,} fit" if arguments.where else plural(len(rows), "row")
         )
         problems += [] if holds else [summary[-1]]
-        near = "" if holds or fitting else _nearest_row(arguments.where, rows)
-        evidence += [_told_row(arguments.table, row) for row in fitting[:3]]
+        near = "" if holds or found else _nearest_row(arguments.where, columns, len(rows))
+        evidence += [_told_row(arguments.table, row) for row in found[:3]]
     if arguments.exactly_once:
         matched = ledger.derived(
             ("matched", arguments.table, seen.payload), lambda: feeding.match(ledger, arguments.table, rows)
@@ -165,8 +165,11 @@ def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
     return verdict(not problems, expected=expected, observed=observed, evidence=evidence, nearest=near)  # fmt: skip
 
 
-def _reader(row: Row) -> Any:
-    return lambda path: look_up(row, path)
+def _columns(ledger: Ledger, payload: str) -> Columns:
+    def read(path: str) -> list[Any]:
+        return [look_up(row, path) for row in feeding.rows_of(ledger, payload)]
+
+    return lambda path: ledger.derived(("rows column", payload, path), lambda: read(path))
 
 
 def _rows_expected(arguments: RowsArguments) -> str:
@@ -209,15 +212,11 @@ def _told_row(table: str, row: Row) -> Evidence:
     return Evidence("rows", None, f"{short(table)} · {short(name)}", body, {"table": table})
 
 
-def _nearest_row(where: Where | None, rows: Sequence[Row]) -> str:
+def _nearest_row(where: Where | None, columns: Columns, rows: int) -> str:
     if not rows:
         return "the table is empty"
-    if not where:
-        return ""
-    best = min(rows, key=lambda row: len(conditions_missed(where, _reader(row))))
-    missed = conditions_missed(where, _reader(best))
-    missing = "; ".join(unmet(path, look_up(best, path), where[path]) for path in missed[:5])
-    return f"one row meets {len(where) - len(missed)} of {len(where)} conditions: {missing}"
+    miss = nearest(where or {}, columns, rows)
+    return f"one row {miss.said}" if miss is not None else ""
 
 
 def _rows_vacuous(arguments: RowsArguments) -> str | None:

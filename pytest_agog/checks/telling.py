@@ -19,8 +19,8 @@ MAX_EVIDENCE: Final = 10
 """How many pieces of evidence a verdict carries; the rest is counted."""
 _LINES: Final = 10
 _WIDTH: Final = 160
-_WINDOW: Final = 4000
-"""Characters that are read for an excerpt; more than are shown, so that no secret is cut in two by the window."""
+_MARGIN: Final = 1000
+"""Characters that are masked but not shown at the end of an excerpt, so that it cuts no secret in two."""
 _UNSEEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb]"
 )
@@ -40,19 +40,26 @@ def visible(text: str) -> str:
 
 def short(text: str, limit: int = 120) -> str:
     """`text` on one line of at most `limit` characters."""
-    seen = visible(mask(text[: limit * 10]))
-    return seen if len(seen) <= limit and len(text) <= limit * 10 else seen[: limit - 1] + "…"
+    seen = visible(_masked(text, limit))
+    return seen if len(seen) <= limit and len(text) <= limit + _MARGIN else seen[: limit - 1] + "…"
+
+
+def _masked(text: str, limit: int) -> str:
+    """At least `limit` characters of the beginning of `text`, masked, if there are so many."""
+    if len(text) <= limit + _MARGIN:
+        return mask(text)
+    return mask(text[: limit + _MARGIN])[:-_MARGIN]
 
 
 def excerpt(text: str, lines: int = _LINES, width: int = _WIDTH) -> str:
     """The beginning of `text`: at most `lines` lines of `width` characters, long lines folded."""
     folded: list[str] = []
-    for line in mask(text[:_WINDOW]).split("\n"):
+    for line in _masked(text, lines * width).split("\n"):
         seen = visible(line.removesuffix("\r"))
         folded += [seen[start : start + width] for start in range(0, max(len(seen), 1), width)]
         if len(folded) > lines:
             break
-    more = len(folded) > lines or len(text) > _WINDOW
+    more = len(folded) > lines or len(text) > lines * width + _MARGIN
     return "\n".join(folded[:lines]).rstrip() + ("\n…" if more else "")
 
 
@@ -131,12 +138,11 @@ def of_message(ledger: Ledger, message: Message, note: str = "") -> Evidence:
     """A message as evidence: subject, stream and sequence, size, time, and the beginning of its payload."""
     place = f"{message.stream} #{message.sequence}" if message.stream is not None else "core"
     text = f"{short(message.subject)} · {place} · {format_size(message.size)} · {clock(message.at)}"
-    data = ledger.payloads[message.payload][: _WINDOW * 4] if message.payload in ledger.payloads else b""
     return Evidence(
         "message",
         message.at,
         f"{text} · {note}" if note else text,
-        excerpt(data.decode("utf-8", "replace")),
+        ledger.derived(("excerpt", message.payload), lambda: _beginning(ledger, message)),
         {
             "subject": message.subject,
             "stream": message.stream,
@@ -146,6 +152,12 @@ def of_message(ledger: Ledger, message: Message, note: str = "") -> Evidence:
             "index": message.index,
         },
     )
+
+
+def _beginning(ledger: Ledger, message: Message) -> str:
+    if message.payload not in ledger.payloads:
+        return ""
+    return excerpt(ledger.payloads[message.payload][:20_000].decode("utf-8", "replace"))
 
 
 def of_messages(ledger: Ledger, messages: Sequence[Message], limit: int = 3) -> list[Evidence]:

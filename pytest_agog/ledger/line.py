@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from pytest_agog.ledger.jetstream import API
 from pytest_agog.masking import mask
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Connect = Callable[[], "Awaitable[Client]"]
 REPLY_TIMEOUT: Final = 2.0
 """Seconds without any reply after which the line counts as broken."""
+_ECHO_TIMEOUT: Final = 0.5
 _RETRY: Final = 0.05
 
 
@@ -31,6 +32,10 @@ _T = TypeVar("_T")
 
 class LineBroken(Exception):
     """The connection is gone, or the server does not answer; open the line again and repeat."""
+
+
+class Silent(LineBroken):
+    """The connection stands, but who was asked does not answer (JetStream without a leader); ask again later."""
 
 
 class Line:
@@ -68,6 +73,11 @@ class Line:
         """The connected server's URL, masked."""
         found = self._client.connected_url if self._client is not None else None
         return mask(found.geturl()) if found is not None else ""
+
+    @property
+    def client_id(self) -> int | None:
+        """The server's number for this connection."""
+        return self._client.client_id if self._client is not None else None
 
     async def open(self) -> None:
         """Connect and subscribe; returns when the server has the subscription.
@@ -111,17 +121,17 @@ class Line:
             self._retired.add(task)
             task.add_done_callback(self._retired.discard)
 
-    async def mark(self) -> None:
+    async def mark(self, timeout: float = REPLY_TIMEOUT) -> None:  # noqa: ASYNC109 - of a wait that polls
         """Return when everything that the server had sent before this call has been handled.
 
         Raises:
-            LineBroken: it did not answer.
+            LineBroken: it did not come back within `timeout` seconds.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         subject = self._expect(lambda _: _resolve(done))
         try:
             await self._send(subject, b"", "")
-            await self._wait(done)
+            await self._wait(done, timeout)
         finally:
             self._handlers.pop(subject, None)
 
@@ -135,7 +145,11 @@ class Line:
         reply = self._expect(lambda msg: _resolve(answer, msg))
         try:
             await self._send(subject, payload, reply)
-            return await self._wait(answer)
+            try:
+                return await self._wait(answer, REPLY_TIMEOUT)
+            except LineBroken:
+                await self._blame()
+                raise
         finally:
             self._handlers.pop(reply, None)
 
@@ -166,7 +180,7 @@ class Line:
                 # The deadline moves with every reply: a long batch is no silence.
                 quiet = loop.time() - last
                 if quiet >= REPLY_TIMEOUT or not self.alive:
-                    raise LineBroken("no reply")
+                    await self._blame()
                 await asyncio.wait([done], timeout=min(_RETRY, REPLY_TIMEOUT - quiet))
             done.result()
         finally:
@@ -186,10 +200,26 @@ class Line:
         except Exception as error:
             raise LineBroken(mask(str(error))) from error
 
-    async def _wait(self, answer: asyncio.Future[_T]) -> _T:
+    async def say_no_responders(self, reply: str) -> None:
+        """Tell a requester that nobody listens, as the server would: a status line, which nats-py's `publish` cannot
+        write."""
+        client = self._client
+        if client is None or not client.is_connected or any(character.isspace() for character in reply):
+            return
+        status = b"NATS/1.0 503\r\n\r\n"
+        with contextlib.suppress(Exception):  # a requester that is not told waits for its timeout
+            await client._send_command(b"HPUB %s %d %d\r\n%s\r\n" % (reply.encode(), len(status), len(status), status))  # noqa: SLF001
+            await client._flush_pending()  # noqa: SLF001
+
+    async def _blame(self) -> NoReturn:
+        """Who is at fault when no reply came: the line, or who was asked."""
+        await self.mark(_ECHO_TIMEOUT)
+        raise Silent("JetStream does not answer")
+
+    async def _wait(self, answer: asyncio.Future[_T], timeout: float) -> _T:  # noqa: ASYNC109 - of a wait that polls
         waited = 0.0
         while not answer.done():
-            if waited >= REPLY_TIMEOUT or not self.alive:
+            if waited >= timeout or not self.alive:
                 raise LineBroken("no reply")
             await asyncio.wait([answer], timeout=_RETRY)
             waited += _RETRY

@@ -23,9 +23,10 @@ from pytest_agog.ledger.cursor import Cursor
 from pytest_agog.ledger.facts import MessageSeen, MessageStored, ServerSeen, WatchInterrupted
 from pytest_agog.ledger.jetstream import StoredMessage
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.line import Connect, Line, LineBroken
+from pytest_agog.ledger.line import Connect, Line, LineBroken, Silent
 from pytest_agog.ledger.objects import Objects
 from pytest_agog.ledger.reader import Unreadable, read
+from pytest_agog.ledger.responders import NoResponders
 from pytest_agog.ledger.streams import Streams
 from pytest_agog.masking import mask
 
@@ -40,15 +41,20 @@ _EAGER: Final = 0.1
 _SURVEY: Final = 0.25
 """Seconds between surveys of all streams, for what no message and no advisory tells."""
 _UNCLAIMED: Final = 10_000
+_SERVED_BY_STREAMS: Final = (f"{jetstream.API}.DIRECT.GET.", f"{jetstream.API}.CONSUMER.MSG.NEXT.")
 _INTERNAL: Final = ("$", "_INBOX", "_R_.", "_GR_.")
 
 
 class Recorder:
     """Records one account of one NATS system.
 
-    `connect` makes a new connection; it should fail fast rather than retry, since the recorder itself tries again every
-    50 ms for as long as the server is away. With `baseline`, what streams hold when the recorder starts does not count:
-    their last sequences are recorded as `Baseline` and reading begins behind them.
+    `connect` makes a new connection and should fail fast, since the recorder itself tries again every 50 ms for as long
+    as the server is away: `allow_reconnect=False` and a short `reconnect_time_wait` (nats-py sleeps that long, 2 s
+    unless told, even before it gives up on a refused connection). With `baseline`, what streams hold when the recorder
+    starts does not count: their last sequences are recorded as `Baseline` and reading begins behind them.
+
+    `monitor_url` is the server's monitoring port: with it the recorder writes down what the server says of itself, and
+    answers "no responders" where its own subscription would keep the server from doing so.
     """
 
     def __init__(self, ledger: Ledger, connect: Connect, *, baseline: bool, monitor_url: str | None = None) -> None:
@@ -58,6 +64,7 @@ class Recorder:
         self._streams = Streams(ledger, self._line, baseline=baseline)
         self._pairing = pairing.Pairing()
         self._unclaimed: deque[tuple[int, MessageSeen, str]] = deque(maxlen=_UNCLAIMED)
+        self._responders = NoResponders(self._line, monitor_url)
         self._objects = Objects(ledger, self._line)
         self._eager: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -107,6 +114,7 @@ class Recorder:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
+        await self._responders.stop()
         await self._line.close()
 
     # --- what the core subscription sees --------------------------------------------------------------------------
@@ -115,15 +123,16 @@ class Recorder:
         if self._pairing.expects(subject):
             self._on_ack(subject, msg.data)
         elif subject.startswith(_INTERNAL):
-            self._on_internal(subject)
+            self._on_internal(subject, reply)
         elif not reply.startswith("$JS.ACK."):  # otherwise a consumer's delivery of what was published before
             headers = {str(getattr(name, "value", name)): value for name, value in (msg.headers or {}).items()}
             fact = MessageSeen(subject, self._ledger.payloads.put(msg.data), len(msg.data), headers)
             index = self._ledger.append(fact)
             if not self._claim(index, fact, reply):
                 self._unclaimed.append((index, fact, reply))
+                self._responders.consider(subject, reply)
 
-    def _on_internal(self, subject: str) -> None:
+    def _on_internal(self, subject: str, reply: str) -> None:
         if subject.startswith("$KV."):
             self._stir(self._streams.owner(subject))
         elif subject.startswith("$JS.EVENT.ADVISORY.STREAM."):
@@ -134,6 +143,11 @@ class Recorder:
                 self._streams.forget(name)
             self._survey_due = True
             self._wake.set()
+            self._responders.forget()
+        elif subject.startswith("$JS.EVENT.ADVISORY.CONSUMER.DELETED."):
+            self._responders.forget()
+        elif subject.startswith(_SERVED_BY_STREAMS):
+            self._responders.consider_api(subject, reply)
 
     def _on_ack(self, subject: str, data: bytes) -> None:
         ack = self._pairing.acknowledged(subject, data)
@@ -167,6 +181,9 @@ class Recorder:
             try:
                 await self._pause()
                 await self._round()
+            except Silent as silent:
+                self._trouble["JetStream"] = str(silent)
+                self._survey_due = True
             except LineBroken as broken:
                 await self._mend(str(broken))
             except Exception as error:
@@ -240,6 +257,7 @@ class Recorder:
         varz = await monitor.fetch(self._monitor_url, "/varz")
         if varz is not None:
             fact = jetstream.server_seen(mask(self._monitor_url), varz)
+            self._responders.single = fact.servers == 1 and not varz.get("routes") and not varz.get("leafnodes")
             if fact != self._server:
                 self._server = fact
                 self._ledger.append(fact)

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Final
 
-from pytest_agog.scenario.words import did_you_mean, shown
+from pytest_agog.scenario.problems import shown_path
+from pytest_agog.scenario.words import nearest, shown
+
+_MOST_NAMES: Final = 500
+"""How many names of a folder are compared with a path that leads nowhere."""
 
 
 def bundled_fixtures() -> Path:
@@ -93,19 +98,18 @@ class DataRoots:
         return file
 
     def _named(self) -> str:
-        from pytest_agog.scenario.problems import shown_path
-
         return ", ".join(shown_path(folder) for folder in self._folders)
 
     def _near(self, path: str) -> str:
-        """`; did you mean …` from the files beside the one that is missing."""
+        """`; did you mean …` from the files beside the one that is missing; endings do not make names alike."""
         parent = os.path.dirname(path)  # noqa: PTH120 - the text is a scenario's, with forward slashes
-        names: list[str] = []
+        names: dict[str, str] = {}
         for folder in self._folders:
             try:
                 with os.scandir(folder / parent) as entries:
-                    for _, entry in zip(range(500), entries, strict=False):
-                        names.append(f"{parent}/{entry.name}" if parent else entry.name)
+                    for _, entry in zip(range(_MOST_NAMES), entries, strict=False):
+                        names.setdefault(os.path.splitext(entry.name)[0], entry.name)  # noqa: PTH122
             except OSError:
                 continue
-        return did_you_mean(path, names)
+        near = nearest(os.path.splitext(os.path.basename(path))[0], names)  # noqa: PTH119, PTH122
+        return f"; did you mean {shown(f'{parent}/{names[near]}' if parent else names[near])}?" if near else ""

@@ -11,6 +11,7 @@ from pytest_agog.scenario.data_files import DataRoots
 from pytest_agog.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, plain
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.scenario import Claim, Step
+from pytest_agog.scenario.shape import Named
 from pytest_agog.scenario.source import Place
 from pytest_agog.scenario.vocabulary import Vocabulary
 from pytest_agog.scenario.words import did_you_mean, listed, shown
@@ -83,7 +84,7 @@ class Parts:
             rules.check_chain(node, frozenset(self._agents), self._problems)
         elif word.arguments is model.Wait and isinstance(node, Mapping) and "until" in node.entries:
             self._until(node.entries["until"].value)
-        arguments = shape.validate(word.arguments, plain(node), node, self._problems, f"step {verb}")
+        arguments = shape.validate(word.arguments, plain(node), node, self._problems, Named(f"step {verb}", entry.key))
         if arguments is None:
             return None
         self._texts(arguments, node)
@@ -110,8 +111,12 @@ class Parts:
         if check is None or not isinstance(check.value, Scalar) or not isinstance(check.value.value, str):
             return None  # the model says so
         given = node.entries.get("with")
-        bare = Mapping(check.value.place, {})
-        arguments = self._arguments(check.value.value, check.value.place, bare if given is None else given.value)
+        arguments = self._arguments(
+            check.value.value,
+            check.value.place,
+            Mapping(check.value.place, {}) if given is None else given.value,
+            None if given is None else given.key,
+        )
         entry = shape.quietly(model.ProofEntry, plain(node))
         if arguments is None or entry is None:
             return None
@@ -127,8 +132,8 @@ class Parts:
             entry.with_,
         )
 
-    def _arguments(self, check: str, named: Place, node: Node) -> Strict | None:
-        """The arguments of `check`, which is named at `named`."""
+    def _arguments(self, check: str, named: Place, node: Node, at: Place | None = None) -> Strict | None:
+        """The arguments of `check`, which is named at `named`; what is wrong with all of them stands at `at`."""
         word = self._vocabulary.checks.get(check)
         if word is None:
             known = self._vocabulary.checks
@@ -137,7 +142,9 @@ class Parts:
                     named, f"unknown check {shown(check)}{did_you_mean(check, known)}", f"allowed: {listed(known)}"
                 )
             return None
-        arguments = shape.validate(word.arguments, plain(node), node, self._problems, f"check {check}")
+        arguments = shape.validate(
+            word.arguments, plain(node), node, self._problems, Named(f"check {check}", at or named)
+        )
         if arguments is not None:
             self._texts(arguments, node)
         return arguments

@@ -137,7 +137,7 @@ def _extend_proof(entry: Json, checks: dict[str, Json], needy: Iterable[str]) ->
         "description": "Which check judges it",
         "anyOf": [{"enum": sorted(checks)}, _VARIABLE],
     }
-    entry["properties"]["with"] = _or_variable({"type": "object", "description": "The check's arguments"})
+    entry["properties"]["with"] = {"description": "The check's arguments", **_or_variable({"type": "object"})}
     entry["allOf"] = []
     for name, reference in sorted(checks.items()):
         then: Json = {"properties": {"with": _or_variable(reference)}}
@@ -149,8 +149,7 @@ def _extend_proof(entry: Json, checks: dict[str, Json], needy: Iterable[str]) ->
 
 def _extend_wait(wait: Json, checks: dict[str, Json]) -> None:
     until = _one_key(dict(sorted(checks.items())))
-    until["description"] = "{CHECK: {arguments}}, any check"
-    wait["properties"]["until"] = _or_variable(until)
+    wait["properties"]["until"] = {"description": "{CHECK: {arguments}}, any check", **_or_variable(until)}
 
 
 # --- variables --------------------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingABC
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from pytest_agog.scenario.nodes import Located, Node, locate
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.scenario import Path_
+from pytest_agog.scenario.source import Place
 from pytest_agog.scenario.words import did_you_mean, listed, nearest, shown
 from pytest_agog.values import Strict
 
@@ -39,16 +40,23 @@ def quietly(model: type[M], data: Any) -> M | None:
         return None
 
 
-def validate(model: type[M], data: Any, node: Node, problems: Problems, what: str = "") -> M | None:
+class Named(NamedTuple):
+    """What is validated, in words ("check message", "step chain"), and the key that stands for all of it."""
+
+    what: str
+    at: Place
+
+
+def validate(model: type[M], data: Any, node: Node, problems: Problems, named: Named | None = None) -> M | None:
     """`data`, which is `node` as plain data, as a `model`; with every problem noted when it is none.
 
     Then what comes back holds the fields that are right, so that rules about them can be checked all the same, or it is
-    None when a field is missing. `what` names the thing in hints: "check message", "step chain".
+    None when a field is missing.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        _report(model, error, node, problems, what)
+        _report(model, error, node, problems, named)
         wrong = {str(one["loc"][0]) for one in error.errors(include_url=False) if one["loc"]}
         if isinstance(data, dict) and wrong:
             return quietly(model, {key: value for key, value in data.items() if key not in wrong})
@@ -57,12 +65,19 @@ def validate(model: type[M], data: Any, node: Node, problems: Problems, what: st
     return None
 
 
-def _report(model: type[BaseModel], error: ValidationError, node: Node, problems: Problems, what: str) -> None:
+def _report(
+    model: type[BaseModel], error: ValidationError, node: Node, problems: Problems, named: Named | None
+) -> None:
     errors: list[Any] = error.errors(include_url=False, include_context=True)
     for one in _without_other_branches(errors, node):
         found = locate(node, one["loc"])
-        if not problems.is_spoilt(found.place):
-            _note(model, one, found, problems, what)
+        if not problems.is_spoilt(found.place) and not _is_only_short_of_wrong_ones(one):
+            _note(model, one, found, problems, named)
+
+
+def _is_only_short_of_wrong_ones(error: Any) -> bool:
+    """pydantic calls a list too short when its items are wrong; those are told already."""
+    return error["type"] == "too_short" and bool(len(error["input"]) >= error["ctx"]["min_length"])
 
 
 def _without_other_branches(errors: list[Any], node: Node) -> Iterable[Any]:
@@ -109,24 +124,27 @@ def _is_other_kind(branch: list[Any], depth: int) -> bool:
     return all(len(error["loc"]) == depth + 1 and error["type"] in _EXPECTED for error in branch)
 
 
-def _note(model: type[BaseModel], error: Any, found: Located, problems: Problems, what: str) -> None:
+def _note(model: type[BaseModel], error: Any, found: Located, problems: Problems, named: Named | None) -> None:
     kind: str = error["type"]
     loc: Path_ = error["loc"]
     if kind == "extra_forbidden":
         key = str(loc[-1])
         allowed = _keys_of(model, loc[:-1])
-        place = found.key if found.key is not None and found.path == loc else found.place
+        place = found.key if found.key is not None and found.path[-1:] == loc[-1:] else found.place
         problems.add(
             place,
             f"unknown key {shown(key)}{did_you_mean(key, allowed)}",
             f"allowed: {listed(allowed)}" if allowed else "",
         )
     elif kind == "missing":
-        place = found.key if found.key is not None else found.place
-        taken = listed(_keys_of(model, ())) if what and len(loc) == 1 else ""
-        problems.add(place, f"{str(loc[-1])!r} is missing{_where(loc[:-1])}", f"{what} takes: {taken}" if taken else "")
+        place, hint = found.key or found.place, ""
+        if named is not None and len(loc) == 1:
+            place, hint = named.at, f"{named.what} takes: {listed(_keys_of(model, ()))}"
+        problems.add(place, f"{str(loc[-1])!r} is missing{_where(loc[:-1])}", hint)
     else:
         place = found.key if loc and loc[-1] == "[key]" and found.key is not None else found.place
+        if named is not None and not loc and kind == "value_error":
+            place = named.at  # about several keys together
         message, hint = _words(error)
         if hint == _QUOTE and "${" in place.source.text[place.start : place.end]:
             hint = "as a whole value ${name} keeps its type; put the variable's value in quotes"
@@ -150,11 +168,11 @@ def _words(error: Any) -> tuple[str, str]:
         return f"expected {_EXPECTED[kind]}, not {shown(value)}", hint
     if kind in {"literal_error", "enum"}:
         options = _options(context)
+        message = f"expected {_alternatives(options)}, not {shown(value)}"
+        if value in options and isinstance(value, str):
+            return message, "without quotes"
         near = nearest(value, options) if isinstance(value, str) else None
-        return (
-            f"expected {_alternatives(options)}, not {shown(value)}" + (f"; did you mean {near!r}?" if near else ""),
-            "",
-        )
+        return message + (f"; did you mean {near!r}?" if near else ""), ""
     if kind in _LIMITS:
         word, key = _LIMITS[kind]
         return f"must be {word} {context[key]}, not {shown(value)}", ""

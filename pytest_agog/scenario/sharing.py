@@ -15,8 +15,10 @@ from pytest_agog.scenario.yaml_tree import parse
 
 MAX_CHAIN: Final = 16
 """How many files may include or extend one another in a row."""
-MAX_FILES: Final = 100
-"""How many files one scenario may be made of."""
+MAX_FILES: Final = 300
+"""How often one scenario may include or extend a file, each use counted."""
+MAX_TEXT: Final = 4_000_000
+"""How many characters all these files may have together, each use counted."""
 
 
 def read_tree(source: Source, roots: DataRoots, problems: Problems) -> Node | None:
@@ -33,7 +35,8 @@ class _Reader:
         self._roots = roots
         self._problems = problems
         self._budget = Budget(problems)
-        self._files: set[Path] = set()
+        self._files = 0
+        self._text = 0
         self._chain: list[Path] = []
         """Files that are being read right now, outermost first."""
 
@@ -106,10 +109,7 @@ class _Reader:
             if any(file.samefile(open_file) for open_file in self._chain):
                 self._problems.spoil(place, f"{shown(path)} includes or extends itself, directly or through others")
                 return None
-            self._files.add(file)
-            if len(self._files) > MAX_FILES:
-                self._problems.fatal(place, f"more than {MAX_FILES} files are included or extended")
-            return read(file)
+            return self._counted(place, read(file))
         except NotFound as error:
             self._problems.spoil(place, error.message, error.hint)
         except Unreadable as error:
@@ -118,6 +118,15 @@ class _Reader:
         except OSError as error:
             self._problems.spoil(place, f"{shown(path)} cannot be read: {error.strerror}")
         return None
+
+    def _counted(self, place: Place, source: Source) -> Source:
+        self._files += 1
+        self._text += len(source.text)
+        if self._files > MAX_FILES:
+            self._problems.fatal(place, f"more than {MAX_FILES} times a file is included or extended")
+        if self._text > MAX_TEXT:
+            self._problems.fatal(place, f"all files together have more than {MAX_TEXT:,} characters")
+        return source
 
 
 def merge(parent: Mapping, child: Mapping) -> Mapping:

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pytest_agog.errors import PostgresUnreachable, UsageError
 from pytest_agog.masking import mask
@@ -150,7 +150,7 @@ async def last_sequences(client: Client) -> dict[str, int]:
 def _with_database(dsn: str, database: str) -> str:
     """The same server and user, another database; URLs stay URLs, because programs in other languages read them."""
     if "://" in dsn:
-        return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
+        return urlunsplit(urlsplit(dsn)._replace(path=f"/{quote(database, safe='')}"))
     from psycopg.conninfo import make_conninfo
 
     return make_conninfo(dsn, dbname=database)

@@ -148,6 +148,8 @@ class NatsServer:
         number = signal_number(signal)
         if number in (signals.SIGSTOP, signals.SIGCONT):
             self._process.kill_group(number)
+            if number == signals.SIGSTOP:
+                self._process.await_stopped()
         else:
             self._process.stop(first=number)
 

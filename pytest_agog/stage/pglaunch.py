@@ -125,6 +125,8 @@ class Postmaster:
         """Send SIGSTOP or SIGCONT to the postmaster and all its backends."""
         for pid in (self.process.pid, *self._backends()):
             _send(pid, number)
+        if number == signals.SIGSTOP:
+            self.process.await_stopped()
 
     def end(self, number: int) -> None:
         """Send a signal to the postmaster and wait for its end; SIGKILL when it takes longer than 5 s."""

@@ -18,6 +18,7 @@ from pytest_agog.stage.binaries import postgres_folder
 from pytest_agog.stage.pgcache import MAINTENANCE, SPARE, TEMPLATE, CachedCluster, Template
 from pytest_agog.stage.pglaunch import Installation, Postmaster, reachable
 from pytest_agog.stage.reservation import HOST, ReservedPort
+from pytest_agog.stage.scratch import Scratch
 from pytest_agog.stage.services import LOG_LINES, signal_number, tail
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class PostgresOptions:
 
 
 class PostgresServer:
-    """One Postgres. Its folder holds log and data (data elsewhere if another user must reach it); `stop` removes it.
+    """One Postgres. Its folder holds the log, and data that lasts; throwaway data is in memory where that has room.
+
+    `stop` removes both.
 
     All methods block and may be called from any thread.
     """
@@ -55,11 +58,10 @@ class PostgresServer:
     def __init__(self, folder: Path, options: PostgresOptions | None = None) -> None:
         self.folder = folder
         self.options = options or PostgresOptions()
-        self.version = ""
-        """As the server says it, e.g. `18.4`; known after `start`."""
         self._log = folder / "postgres.log"
         self._last_log = ""
         self._place = folder
+        self._scratch: Scratch | None = None
         self._password = ""
         self._port: ReservedPort | None = None
         self._installation: Installation | None = None
@@ -73,6 +75,11 @@ class PostgresServer:
         if self._port is None:
             raise UsageError("Postgres was never started, so it has no address; call start() first")
         return pgcache.dsn(self._port.number, self._password, database)
+
+    @property
+    def version(self) -> str:
+        """As the program says it, e.g. `18.4`; empty before `start`."""
+        return self._installation.version if self._installation else ""
 
     @property
     def pid(self) -> int | None:
@@ -99,9 +106,8 @@ class PostgresServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._installation is None:
             account = self.options.account or postgres_account()
-            self._place = account.workplace(self.folder / "cluster")
+            self._place = account.workplace(self._workplace())
             self._installation = reachable(postgres_folder(), account, self._place)
-            self.version = self._installation.version
         if self._port is None:
             self._port = self._reserve()
         self._server = Postmaster(
@@ -143,6 +149,8 @@ class PostgresServer:
         if not self.options.keep_data:
             shutil.rmtree(self._place, ignore_errors=True)
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self._scratch is not None:
+            self._scratch.release()
         if self._port is not None:
             self._port.release()
 
@@ -189,6 +197,14 @@ class PostgresServer:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     # --- inside -------------------------------------------------------------------------------------------------
+    def _workplace(self) -> Path:
+        """In memory, unless the data is to last."""
+        options = self.options
+        if options.keep_data or options.durable or options.outlive:
+            return self.folder / "cluster"
+        self._scratch = Scratch(self.folder / "cluster")
+        return self._scratch.path
+
     def _data(self, installation: Installation) -> Path:
         """The data folder, filled; and the password that belongs to it."""
         data = self._place / "data"

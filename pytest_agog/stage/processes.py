@@ -108,6 +108,11 @@ class ManagedProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, number)
 
+    def await_stopped(self) -> None:
+        """After SIGSTOP: wait until it took effect (or the process ended)."""
+        with contextlib.suppress(AttributeError, ChildProcessError):  # not every system has waitid
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def kill_group(self, number: int = signal.SIGKILL) -> None:
         """Signal the process and all its children that did not leave its session."""
         # EPERM is what some systems say of a group of which only a zombie is left.

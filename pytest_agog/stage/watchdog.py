@@ -1,8 +1,9 @@
 """Cleans up after a harness that was killed: one small process that holds the end of a pipe.
 
-The harness writes down which process groups it started. When the harness dies, however it dies, the pipe ends, and the
-watchdog signals those groups, waits for them briefly and kills what is left. It reaches what a parent-death signal
-does not: the children of commands, and systems without such a signal.
+The harness writes down which process groups it started, and which folders it keeps in memory. When the harness dies,
+however it dies, the pipe ends, and the watchdog signals those groups, waits for them briefly, kills what is left and
+removes the folders. It reaches what a parent-death signal does not: the children of commands, and systems without such
+a signal.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 _SCRIPT = r"""
 import os, signal, sys, time
 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
     signal.signal(getattr(signal, name), signal.SIG_IGN)
 groups = {}
+folders = set()
 for line in sys.stdin.buffer:
     word = line.split()
     if word[0] == b"+":
         groups[int(word[1])] = int(word[2])
-    else:
+    elif word[0] == b"-":
         groups.pop(int(word[1]), None)
+    elif word[0] == b"f":
+        folders.add(os.fsdecode(bytes.fromhex(word[1].decode())))
+    else:
+        folders.discard(os.fsdecode(bytes.fromhex(word[1].decode())))
 def send(group, number):
     try:
         os.killpg(group, number)
@@ -38,6 +45,9 @@ while groups and time.monotonic() < deadline:
     time.sleep(0.02)
 for group in groups:
     send(group, signal.SIGKILL)
+for folder in folders:
+    import shutil
+    shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -48,6 +58,7 @@ class Watchdog:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: dict[int, int] = {}
+        self._folders: set[Path] = set()
 
     @property
     def pid(self) -> int | None:
@@ -66,6 +77,19 @@ class Watchdog:
             if self._groups.pop(group, None) is not None:
                 self._write(f"- {group}\n")
 
+    def add_folder(self, folder: Path) -> None:
+        """Remove `folder` should the harness die."""
+        with self._lock:
+            self._folders.add(folder)
+            self._write(f"f {_hex(folder)}\n")
+
+    def remove_folder(self, folder: Path) -> None:
+        """The folder is gone."""
+        with self._lock:
+            if folder in self._folders:
+                self._folders.discard(folder)
+                self._write(f"d {_hex(folder)}\n")
+
     def close(self) -> None:
         """End the watchdog; it acts on what is still written down."""
         with self._lock:
@@ -80,6 +104,7 @@ class Watchdog:
         process, self._process = self._process, None
         self._lock = threading.RLock()
         self._groups = {}
+        self._folders = set()
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):
                 os.close(process.stdin.fileno())
@@ -88,7 +113,8 @@ class Watchdog:
     def _write(self, line: str) -> None:
         if self._process is None or self._process.poll() is not None:
             self._process = self._start()
-            line = "".join(f"+ {group} {number}\n" for group, number in self._groups.items())
+            lines = [f"+ {group} {number}\n" for group, number in self._groups.items()]
+            line = "".join([*lines, *(f"f {_hex(folder)}\n" for folder in self._folders)])
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(line.encode())
@@ -104,3 +130,7 @@ class Watchdog:
             cwd="/",
             bufsize=0,
         )
+
+
+def _hex(folder: Path) -> str:
+    return os.fsencode(folder).hex()

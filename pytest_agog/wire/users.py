@@ -43,6 +43,7 @@ def _fetch(stream: str) -> tuple[str, ...]:
 _LARGE_REPORTS: Final = (
     f"$O.{streams.OBJECT_BUCKET}.>",
     f"{_API}.STREAM.INFO.{_OBJECTS}",
+    f"{_API}.STREAM.NAMES",  # how clients find the stream of an object's chunks
     *_fetch(_OBJECTS),
     # The object store reads chunks through an ephemeral ordered consumer.
     f"{_API}.CONSUMER.CREATE.{_OBJECTS}",

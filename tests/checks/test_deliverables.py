@@ -33,7 +33,7 @@ def stored(book: Book) -> Book:
         ({}, ""),
         ({"equals": "research.md"}, ""),
         ({"contains": "an index"}, ""),
-        ({"contains": "no index"}, "'no index' does not stand in its 39 bytes"),
+        ({"contains": "no index"}, "'no index' does not stand in its 38 bytes"),
         ({"tokens": {"at_least": 5}}, ""),
         ({"tokens": 3}, "it has 7 tokens"),
         ({"revisions": 1}, ""),

@@ -98,11 +98,17 @@ def _consumer(book: Book, **state: int) -> None:
 def test_a_consumer_as_claimed(book: Book) -> None:
     _consumer(book, num_pending=0, num_ack_pending=1, num_redelivered=0)
     given = {"stream": "R", "name": "roy"}
-    fits = {"ack_policy": "explicit", "filter": "requirements.backend.>", "max_ack_pending": 1000, "pending": 0,
-            "ack_pending": {"at_most": 1}, "redelivered": 0}  # fmt: skip
+    fits: dict[str, Any] = {
+        "ack_policy": "explicit",
+        "filter": "requirements.backend.>",
+        "max_ack_pending": 1000,
+        "pending": 0,
+        "ack_pending": {"at_most": 1},
+        "redelivered": 0,
+    }
     verdict = book.judge("consumer", **given, **fits)
     assert verdict.passed, told(verdict)
-    for near_miss in (
+    near_misses: tuple[dict[str, Any], ...] = (
         {"ack_policy": "none"},
         {"filter": "requirements.>"},
         {"filter": ["requirements.backend.>", "requirements.review.>"]},
@@ -110,7 +116,8 @@ def test_a_consumer_as_claimed(book: Book) -> None:
         {"pending": {"at_least": 1}},
         {"ack_pending": 0},
         {"redelivered": 1},
-    ):
+    )
+    for near_miss in near_misses:
         assert not book.judge("consumer", **given, **{**fits, **near_miss}).passed, near_miss
 
 
@@ -126,7 +133,7 @@ def test_when_growth_can_break_them() -> None:
     stream, consumer = CHECKS["stream"], CHECKS["consumer"]
     assert stream.growth_can_break(StreamArguments.model_validate({"name": "S", "messages": 3}))
     assert not stream.growth_can_break(StreamArguments.model_validate({"name": "S", "messages": {"at_least": 3}}))
-    breaks = {
+    breaks: dict[str, dict[str, Any]] = {
         "nothing": {},
         "drained": {"pending": 0, "ack_pending": 0},
         "in delivery": {"ack_pending": 0},

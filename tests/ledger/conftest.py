@@ -47,7 +47,7 @@ async def record(server: NatsServer) -> AsyncIterator[Callable[..., Awaitable[tu
         ledger = Ledger()
 
         async def connect() -> Client:
-            return await nats.connect(server.url, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
+            return await nats.connect(server.url, allow_reconnect=False, reconnect_time_wait=0.02, error_cb=quiet)
 
         recorder = Recorder(ledger, connect, baseline=baseline, monitor_url=monitor_url)
         started.append(recorder)

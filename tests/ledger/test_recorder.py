@@ -8,9 +8,11 @@ from typing import Protocol
 
 import pytest
 from nats.aio.client import Client
-from nats.errors import Error
+from nats.aio.msg import Msg
+from nats.errors import Error, NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StreamConfig, SubjectTransform
+from nats.js.errors import NoStreamResponseError
 
 from pytest_agog.ledger.facts import (
     Baseline,
@@ -338,3 +340,27 @@ async def test_a_subject_that_is_no_text_does_not_end_the_record(
     assert sequences(ledger, "A") == [1, 2] or sequences(ledger, "A") == [1]
     assert b"after" in [ledger.payloads[m.payload] for m in ledger.messages("a.>")]
     writer.close()
+
+
+async def test_nobody_answers_as_if_nobody_recorded(record: Record, client: Client, server: NatsServer) -> None:
+    jetstream = await add(client, "A", "a.>")
+    await record(monitor_url=server.monitor_url)
+    with pytest.raises(NoStreamResponseError):
+        await jetstream.publish("no.stream", b"x", timeout=1)
+    with pytest.raises(NoRespondersError):
+        await client.request("no.service", b"x", timeout=1)
+    with pytest.raises(NoRespondersError):
+        await client.request("$JS.API.DIRECT.GET.NOPE", b"{}", timeout=1)
+    pull = await jetstream.pull_subscribe("a.x", "worker")
+    await jetstream.publish("a.x", b"x")
+    await (await pull.fetch(1, timeout=2))[0].ack_sync()
+    await jetstream.delete_consumer("A", "worker")
+    with pytest.raises(NoRespondersError):
+        await client.request("$JS.API.CONSUMER.MSG.NEXT.A.worker", b"{}", timeout=1)
+
+    async def serve(msg: Msg) -> None:
+        await msg.respond(b"pong")
+
+    other = await client.subscribe("some.service", cb=serve)
+    assert (await client.request("some.service", b"ping", timeout=1)).data == b"pong"
+    await other.unsubscribe()

@@ -26,13 +26,11 @@ async def test_replicated_stream_and_a_killed_server(tmp_path: Path) -> None:
         urls = cluster.url.split(",")
 
         async def connect() -> Client:
-            return await nats.connect(urls, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
+            return await nats.connect(urls, allow_reconnect=False, reconnect_time_wait=0.02, error_cb=quiet)
 
         client = await nats.connect(urls, error_cb=quiet, reconnect_time_wait=0.02, max_reconnect_attempts=-1)
-        jetstream = client.jetstream()
-        await jetstream.add_stream(
-            StreamConfig(name="R", subjects=["r.>"], num_replicas=3, allow_direct=True), timeout=10
-        )
+        jetstream = client.jetstream(timeout=10)
+        await jetstream.add_stream(StreamConfig(name="R", subjects=["r.>"], num_replicas=3, allow_direct=True))
         ledger = Ledger()
         recorder = Recorder(ledger, connect, baseline=False)
         await recorder.start()
@@ -42,9 +40,10 @@ async def test_replicated_stream_and_a_killed_server(tmp_path: Path) -> None:
             for number in range(600):
                 if number == 200:
                     half.set()
+                headers = {"Nats-Msg-Id": str(number)}
                 while True:
                     try:
-                        await jetstream.publish("r.x", b"%d" % number, headers={"Nats-Msg-Id": str(number)}, timeout=2)
+                        await jetstream.publish("r.x", b"%d" % number, headers=headers, timeout=0.5)
                     except (Error, TimeoutError, OSError):
                         await asyncio.sleep(0)
                         continue

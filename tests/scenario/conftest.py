@@ -127,6 +127,19 @@ class Desk:
             for p in caught.value.problems
         ]
 
+    def wrong_at(self, marked: str) -> list[str]:
+        """The messages about `marked`, in which a » stands before every place that one of them must point at."""
+        text = marked.replace("»", "")
+        places = []
+        for number, line in enumerate(marked.split("\n"), start=1):
+            parts = line.split("»")
+            places += [(number, len("".join(parts[:index])) + 1) for index in range(1, len(parts))]
+        with pytest.raises(ScenarioErrors) as caught:
+            self.load(text)
+        problems = caught.value.problems
+        assert [(problem.line, problem.column) for problem in problems] == places
+        return [problem.message for problem in problems]
+
 
 @pytest.fixture
 def desk(tmp_path: Path, words: Vocabulary) -> Desk:

@@ -14,7 +14,7 @@ HEAD = "agog: 1\nname: s\n"
 def payload(desk: Any, variables: str, value: str, **more: Any) -> Any:
     """What `json: VALUE` becomes."""
     scenario = desk.one(f"{HEAD}vars: {variables}\nsteps:\n  - publish: {{subject: a, json: {value}}}\n", **more)
-    return scenario.steps[0].arguments.json_  # type: ignore[attr-defined]
+    return scenario.steps[0].arguments.json_
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_problems(desk: Any, text: str, expected: str) -> None:
 def test_one_unknown_variable_is_one_problem(desk: Any) -> None:
     """Not a second one about its type, nor where a variable that needs it is used."""
     text = f"{HEAD}vars: {{n: '${{m}}'}}\nsteps:\n  - publish: {{subject: a, text: x, times: '${{n}}'}}\n"
-    assert desk.wrong(text) == ["3:11: unknown variable 'm'"]
+    assert desk.wrong(text) == ["3:12: unknown variable 'm'"]
     text = f"{HEAD}steps:\n  - publish: {{subject: a, text: x, times: ${{n}}}}\n"
-    assert desk.wrong(text.replace("${n}", '"${n}"')) == ["4:43: unknown variable 'n'"]
+    assert desk.wrong(text.replace("${n}", '"${n}"')) == ["4:44: unknown variable 'n'"]
 
 
 def test_names_and_ids_are_never_substituted(desk: Any) -> None:
@@ -89,7 +89,7 @@ def test_names_and_ids_are_never_substituted(desk: Any) -> None:
 def test_a_secret_of_the_environment_is_in_no_message(desk: Any) -> None:
     text = f"{HEAD}steps:\n  - publish: {{subject: a, text: x, times: '${{env:API_TOKEN}}'}}\n"
     (told,) = desk.wrong(text, environment={"API_TOKEN": "tr0ub4dor"})
-    assert told == "4:42: expected a whole number, not '****'"
+    assert told == "4:43: expected a whole number, not '****'"
 
 
 def test_a_bomb_of_variables_is_refused_quickly(desk: Any) -> None:

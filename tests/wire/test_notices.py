@@ -254,9 +254,9 @@ def test_any_output_gives_a_notice_or_a_reason(output: str) -> None:
     assert why_not(output).startswith("The output holds no completion notice")
 
 
-def test_fifty_megabytes_with_the_notice_first() -> None:
+def test_many_megabytes_with_the_notice_first() -> None:
     line = json.dumps({"type": "item", "text": 'some {words} and a "quote"', "agent": "sylvia", "n": 12}) + "\n"
-    output = NOTICE + "\n" + line * (50_000_000 // len(line))
+    output = NOTICE + "\n" + line * (20_000_000 // len(line))
     begin = time.process_time()
     assert read(output).notice.raw == SECOND
-    assert time.process_time() - begin < 60
+    assert time.process_time() - begin < 30

@@ -11,6 +11,7 @@ from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.wire import subjects
 
+_SUBJECTS: Final = 10_000
 REMEMBERED: Final = 30.0
 """Seconds: a stream that got more replicas meanwhile must not be read by direct get for ever."""
 
@@ -49,6 +50,7 @@ class Locator:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._known: list[tuple[float, Located]] = []
+        self._by_subject: dict[str, tuple[float, Located]] = {}
 
     async def find(self, subject: str) -> Located:
         """The stream that takes `subject`.
@@ -57,15 +59,18 @@ class Locator:
             StreamMissing: there is none.
         """
         now = asyncio.get_running_loop().time()
-        for expires, located in self._known:
-            if expires > now and any(subjects.matches(pattern, subject) for pattern in located.subjects):
-                return located
+        known = self._by_subject.get(subject)
+        if known is not None and known[0] > now:
+            return known[1]
+        for known in self._known:
+            if known[0] > now and any(subjects.matches(pattern, subject) for pattern in known[1].subjects):
+                return self._remember(subject, known)
         found = await self.matching(subject)
         if not found:
             raise StreamMissing(subject=subject)
         self.forget(found[0].name)
         self._known.append((now + REMEMBERED, found[0]))
-        return found[0]
+        return self._remember(subject, self._known[-1])
 
     async def matching(self, pattern: str) -> list[Located]:
         """All streams that take some subject that fits `pattern`, asked afresh."""
@@ -78,3 +83,10 @@ class Locator:
     def forget(self, name: str) -> None:
         """The next `find` asks again."""
         self._known = [known for known in self._known if known[1].name != name]
+        self._by_subject.clear()
+
+    def _remember(self, subject: str, known: tuple[float, Located]) -> Located:
+        if len(self._by_subject) >= _SUBJECTS:
+            self._by_subject.clear()
+        self._by_subject[subject] = known
+        return known[1]

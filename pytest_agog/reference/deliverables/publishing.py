@@ -30,6 +30,8 @@ _TRIES: Final = 16
 """Other publishers of one subject can come in between that often."""
 _REMEMBERED: Final = 10_000
 _RETRY: Final = 0.05
+_MOST_HEADERS: Final = 2048
+"""Bytes: more than the headers of any deliverable take (a subject has at most 420)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Publisher:
             payload = wire.payload(content, metadata)
         except ValueError as error:
             raise BadInput(f"the metadata of {subject} cannot be written as JSON: {error}") from None
+        if len(payload) + _MOST_HEADERS <= self._limits(located)[0][0]:
+            return payload
         if self._fits(subject, digest, payload, located) is None:
             return payload
         if self._object_store:
@@ -120,15 +124,20 @@ class Publisher:
         """None, or why the message is too large. Headers count; sequences in them may have 20 digits."""
         longest = _headers(subject, digest, 2**64 - 1, 2**64 - 1)
         size = wire.encoded_size(payload, longest)
+        limit, limiter = self._limits(located, by_reference=by_reference)[0]
+        if size <= limit:
+            return None
+        return PayloadTooLarge(subject=subject, size=size, limiter=limiter, limit=limit)
+
+    def _limits(self, located: Located, *, by_reference: bool = False) -> list[tuple[int, str]]:
+        """What limits a message, and who; the least first."""
         limits = [(self._link.nc.max_payload, "server (max_payload)")]
         if located.max_msg_size >= 0:
             limits.append((located.max_msg_size, f"stream {located.name} (max_msg_size)"))
         if self._threshold is not None and not by_reference:
             limits.append((self._threshold, "engine (object_threshold)"))
-        limit, limiter = min(limits)
-        if size <= limit:
-            return None
-        return PayloadTooLarge(subject=subject, size=size, limiter=limiter, limit=limit)
+        limits.sort()
+        return limits
 
     async def _store(self, draft: _Draft) -> Published:
         known = self._last.get(draft.subject, _NONE)

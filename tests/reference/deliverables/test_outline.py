@@ -55,11 +55,11 @@ def test_headings() -> None:
     assert [(h.level, h.title, h.path, h.line) for h in outline(REPORT)] == [
         (1, "Search", "Search", 6),
         (2, "Setext heading", "Search > Setext heading", 10),
-        (2, "Risks", "Search > Risks", 23),
-        (3, "Summary", "Search > Risks > Summary", 25),
-        (2, "Costs of x", "Search > Costs of x", 29),
-        (3, "Summary", "Search > Costs of x > Summary", 31),
-        (1, "Last one", "Last one", 35),
+        (2, "Risks", "Search > Risks", 25),
+        (3, "Summary", "Search > Risks > Summary", 27),
+        (2, "Costs of x", "Search > Costs of x", 31),
+        (3, "Summary", "Search > Costs of x > Summary", 33),
+        (1, "Last one", "Last one", 37),
     ]
 
 

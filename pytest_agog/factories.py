@@ -1,0 +1,161 @@
+"""Factories of fixtures, so that users can name their own, with their own options.
+
+from pytest_agog import factories
+
+nats_small = factories.agog_nats_proc(max_payload=1_000_000)
+nats_shared = factories.agog_nats_noproc(url="nats://127.0.0.1:4222")
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from pytest_agog.run import run_of
+
+if TYPE_CHECKING:
+    import psycopg
+    from nats.aio.client import Client
+
+    from pytest_agog.stage.cluster import NatsCluster
+    from pytest_agog.stage.nats import NatsServer
+
+Scope = Literal["session", "package", "module", "class", "function"]
+
+
+@dataclass(frozen=True)
+class Nats:
+    """A NATS system, by address. Clients belong to the event loop of the caller, so each caller makes its own."""
+
+    url: str
+    monitor_url: str | None
+    server: NatsServer | NatsCluster | None = None
+    """The embedded server, to kill and restart; None when it is not ours."""
+
+    async def connect(self, name: str = "test") -> Client:
+        """A new client on the running event loop; the caller closes it.
+
+        Raises:
+            NatsUnreachable, CredentialsRefused: as they say.
+        """
+        from pytest_agog.stage.connect import connect_nats
+
+        return await connect_nats(self.url, name=name)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A migrated database, by address."""
+
+    dsn: str
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A new connection; the caller closes it."""
+        import psycopg
+
+        return psycopg.connect(self.dsn)
+
+
+def agog_nats_proc(
+    *,
+    servers: Literal[1, 3] = 1,
+    streams: bool = True,
+    max_payload: int | None = None,
+    sync_interval: float | Literal["always"] | None = None,
+    scope: Scope = "function",
+) -> Callable[..., Any]:
+    """A fixture with an own embedded nats-server, or a cluster of three; with the contract's streams unless told not to."""
+
+    @pytest.fixture(scope=scope)
+    def agog_nats(tmp_path_factory: pytest.TempPathFactory) -> Generator[Nats]:
+        from pytest_agog.stage.cluster import NatsCluster
+        from pytest_agog.stage.nats import NatsOptions, NatsServer
+
+        given: dict[str, Any] = {"max_payload": max_payload, "sync_interval": sync_interval}
+        options = NatsOptions(**{name: value for name, value in given.items() if value is not None})
+        folder = tmp_path_factory.mktemp("agog-nats")
+        server = NatsServer(folder / "nats", options) if servers == 1 else NatsCluster(folder / "nats", options)
+        try:
+            server.start()
+            if streams:
+                _create_streams(server.url, servers)
+            yield Nats(server.url, server.monitor_url, server)
+        finally:
+            server.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return agog_nats
+
+
+def agog_nats_noproc(*, url: str | None = None, scope: Scope = "function") -> Callable[..., Any]:
+    """A fixture with a NATS system that runs already: at `url`, else where `--agog-nats-url` says."""
+
+    @pytest.fixture(scope=scope)
+    def agog_nats(request: pytest.FixtureRequest) -> Nats:
+        found = url or run_of(request.config).options.nats_url
+        if not found:
+            pytest.fail(
+                "no NATS address: give agog_nats_noproc(url=…), --agog-nats-url or AGOG_NATS_URL", pytrace=False
+            )
+        return Nats(found, None)
+
+    return agog_nats
+
+
+def agog_postgres_proc(*, scope: Scope = "function") -> Callable[..., Any]:
+    """A fixture with an own migrated database on the run's embedded Postgres."""
+
+    @pytest.fixture(scope=scope)
+    def agog_postgres(request: pytest.FixtureRequest) -> Generator[Postgres]:
+        import secrets
+
+        pool = run_of(request.config).postgres()
+        name = f"agog_test_{secrets.token_hex(6)}"
+        yield Postgres(pool.create(name))
+        pool.drop(name)
+
+    return agog_postgres
+
+
+def agog_postgres_noproc(*, dsn: str | None = None, scope: Scope = "function") -> Callable[..., Any]:
+    """A fixture with an own migrated database on a Postgres that runs already: at `dsn`, else `--agog-postgres-dsn`."""
+
+    @pytest.fixture(scope=scope)
+    def agog_postgres(request: pytest.FixtureRequest) -> Generator[Postgres]:
+        import secrets
+
+        from pytest_agog.stage.external import ExternalPostgres
+        from pytest_agog.stage.pgcache import Template
+        from pytest_agog.stage.targets import REFERENCE
+
+        found = dsn or run_of(request.config).options.postgres_dsn
+        if not found:
+            pytest.fail(
+                "no Postgres address: give agog_postgres_noproc(dsn=…), --agog-postgres-dsn or AGOG_POSTGRES_DSN",
+                pytrace=False,
+            )
+        server = ExternalPostgres(found, Template(*REFERENCE.template_migrations()))
+        made = server.create(f"agog_test_{secrets.token_hex(6)}")
+        yield Postgres(made)
+        server.drop(made)
+
+    return agog_postgres
+
+
+def _create_streams(url: str, servers: int) -> None:
+    """Blocking, on an event loop of its own thread, so that it works beside a running loop too."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pytest_agog.stage.targets import REFERENCE
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_prepared(REFERENCE.prepare_streams(url, servers)))).result()
+
+
+async def _prepared(work: Any) -> None:
+    await work

@@ -1,0 +1,110 @@
+"""Warnings about what is not wrong but doubtful."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_agog.scenario.lint import Report, lint
+
+HEAD = "agog: 1\nname: s\n"
+CHAIN = "steps: [{chain: {feature: f, turns: [{agent: roy, task: t}]}}]\n"
+
+
+def look(desk: Any, marked: str, **more: Any) -> tuple[list[str], list[str]]:
+    """Warnings, and the places that » marks; nothing is wrong with the file."""
+    places = []
+    for number, line in enumerate(marked.split("\n"), start=1):
+        parts = line.split("»")
+        places += [f"{number}:{len(''.join(parts[:index])) + 1}" for index in range(1, len(parts))]
+    report = lint(desk.write(marked.replace("»", "")), desk.words, **more)
+    assert report.problems == ()
+    assert [f"{w.line}:{w.column}" for w in report.warnings] == places
+    return [w.message for w in report.warnings], places
+
+
+def claim(check: str, arguments: str, more: str = "") -> str:
+    return f"proof:\n  - {{id: a, claim: c, check: {check}, with: {arguments}{more}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["the scenario proves nothing"]),
+        (
+            claim("»message", "{subject: a, count: {at_least: 0}}"),
+            ["this claim cannot fail: zero or more is always true"],
+        ),
+        (
+            claim("deliverable", "{agent: a, type: b, feature: c, tokens: »{at_least: 0}}"),
+            ["this cannot fail: every count is at least 0"],
+        ),
+        (claim("message", "{subject: a, »where: {}}"), ["`where: {}` narrows nothing"]),
+        (claim("message", "{subject: a, where: {x: {}}}"), []),
+        (
+            claim("never", "{subject: »own.delivrables}"),
+            [
+                "this claim cannot fail: no stream and no step reaches 'own.delivrables'; did you mean 'deliverables'?",
+            ],
+        ),
+        (claim("never", "{subject: errors.>}"), []),
+        (claim("never", "{subject: '>'}"), []),
+        (claim("never", "{subject: agog.spawn.request}"), []),
+        (claim("never", "{subject: $JS.EVENT.ADVISORY.>}"), []),
+        (claim("never", "{subject: own.x}") + "steps: [{publish: {subject: own.x, text: a}}]\n", []),
+        (claim("never", "{subject: own.x}") + "steps: [{run: {command: [x]}}]\n", []),
+        (
+            claim("message", "{subject: a, count: {at_most: 3}}", ", »within: 2s"),
+            ["waiting does not help this claim: more messages can only break it"],
+        ),
+        (claim("message", "{subject: a, count: {at_least: 3}}", ", within: 2s"), []),
+        (claim("message", "{subject: a}", ", kills: [comms.lose, »comms.loose]"),
+         ["there is no fault 'comms.loose' (yet); did you mean 'comms.lose'?"]),
+        ("vars: {»used: 1, »usd: 2, ok: 3}\nsummary: ${ok}!\n" + claim("message", "{subject: a}"),
+         ["nothing uses the variable 'used'", "nothing uses the variable 'usd'"]),
+        ("matrix: {»size: [1, 2]}\n" + claim("message", "{subject: a}"),
+         ["every run is the same: nothing uses ${size}"]),
+        ("vars: {»a: '${b}', »b: 1}\n" + claim("message", "{subject: a}"),
+         ["nothing uses the variable 'a'", "nothing uses the variable 'b'"]),
+        ("agents: {»cyntia: {}, cynthia: {}}\nsteps: [{chain: {feature: f, turns: [{agent: cynthia, task: t}]}}]\n"
+         + claim("message", "{subject: a}"), ["nothing runs the agent 'cyntia'; did you mean 'cynthia'?"]),
+        ("»tokens: {notice: 200}\n",
+         ["no step hands work from agent to agent, so there are no tokens to count and these claims fail"]),
+        (f"tokens: {{spawn_savings: {{at_least: 0}}, notice: »{{at_least: 0}}}}\n{CHAIN}",
+         ["this cannot fail: every count is at least 0"]),
+    ],
+)  # fmt: skip
+def test_warnings(desk: Any, text: str, expected: list[str]) -> None:
+    head = "agog: 1\n»name: s\n" if not text else HEAD
+    assert look(desk, head + text)[0] == expected
+
+
+def test_variables_that_only_a_printed_file_uses_are_used(desk: Any) -> None:
+    desk.write("${notice} and ${mood}", "out.txt")
+    look(
+        desk,
+        f"{HEAD}vars: {{mood: fine}}\nagents: {{roy: {{prints: out.txt}}}}\n"
+        "steps: [{chain: {feature: f, turns: [{agent: roy, task: t}]}}]\n" + claim("message", "{subject: a}"),
+    )
+
+
+def test_without_any_fault_one_warning_names_them_all(desk: Any) -> None:
+    from dataclasses import replace
+
+    desk.words = replace(desk.words, faults=frozenset())
+    text = HEAD + claim("message", "{subject: a}", ", »kills: [x.b, x.a]")
+    assert look(desk, text)[0] == ["there are no faults (yet), so nothing tries these: x.a, x.b"]
+
+
+def test_a_matrix_warns_once(desk: Any) -> None:
+    text = f"{HEAD}matrix: {{v: [1, 2, 3]}}\n" + claim("message", "{subject: 'a.${v}', »where: {}}")
+    assert len(look(desk, text)[0]) == 1
+
+
+def test_a_wrong_file_has_problems_and_no_warnings(desk: Any) -> None:
+    report = lint(desk.write("agog: 1\nnme: s\n"), desk.words)
+    assert isinstance(report, Report)
+    assert not report.sound
+    assert len(report.problems) == 2
+    assert report.warnings == ()

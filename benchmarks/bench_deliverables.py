@@ -110,8 +110,12 @@ async def _fetching(engine: DeliverableEngine, js: JetStreamContext) -> tuple[fl
 
 
 async def _both(
-    turn: int, our: Callable[[], Awaitable[None]], their: Callable[[], Awaitable[None]], ours: list[float], peers: list[float]
-) -> None:  # fmt: skip
+    turn: int,
+    our: Callable[[], Awaitable[None]],
+    their: Callable[[], Awaitable[None]],
+    ours: list[float],
+    peers: list[float],
+) -> None:
     """Both, in turns also as to who is first, so that what else the machine does hits both alike."""
     pairs = [(our, ours), (their, peers)]
     for work, rates in pairs if turn % 2 else reversed(pairs):

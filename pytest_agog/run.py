@@ -203,9 +203,8 @@ class AgogRun:
     def postgres(self) -> PostgresPool:
         """The embedded Postgres of this process; it starts when somebody first asks it for a database."""
         if self._pool is None:
-            from pytest_agog.stage.pool import PostgresPool
-
             from pytest_agog.stage.pgcache import Template
+            from pytest_agog.stage.pool import PostgresPool
             from pytest_agog.stage.postgres import PostgresOptions
             from pytest_agog.stage.targets import REFERENCE
 

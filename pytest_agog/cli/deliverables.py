@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from pytest_agog import tokens
 from pytest_agog.cli.console import pairs, print_json, print_line, print_table, print_text, read_text, write_text
 from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl
 from pytest_agog.errors import (
@@ -22,7 +21,7 @@ from pytest_agog.errors import (
     ServiceError,
     UsageError,
 )
-from pytest_agog.wire import notices, subjects
+from pytest_agog.wire import subjects
 
 if TYPE_CHECKING:
     from pytest_agog.reference.deliverables.engine import DeliverableEngine
@@ -218,6 +217,7 @@ def outline(
 
     Example: agog outline nats://agog.deliverables.cynthia.research.customer-search
     """
+    from pytest_agog import tokens
     from pytest_agog.reference.deliverables.outline import outline as headings
 
     found = with_engine(nats_url, nats_creds, lambda engine: _read(engine, address, None))
@@ -270,23 +270,22 @@ def notice(
 
     Example: agog notice -a roy -r REQ-042 -d nats://agog.deliverables.roy.backend.REQ-042 -s "API and tests done."
     """
-    if parse is not None:
-        if any(value is not None for value in (deliverable, summary, next_agent, verdict, file, blocker)):
-            raise UsageError("--parse reads a notice; leave out the options that create one. See `agog notice --help`.")
-        parsed = notices.parse_output(read_text(parse, "output"), agent=agent, requirement=requirement)
-        made, text = parsed.notice, parsed.text
+    fields = {
+        "files_modified": file or None,
+        "next_agent": next_agent,
+        "critique_verdict": verdict,
+        "blockers": blocker,
+    }
+    if parse is None:
+        made, text = _create(agent, requirement, status, deliverable, summary, fields)
+    elif any(value is not None for value in (deliverable, summary, *fields.values())):
+        raise UsageError("--parse reads a notice; leave out the options that create one. See `agog notice --help`.")
     else:
-        named = {"--requirement": requirement, "--deliverable": deliverable, "--summary": summary}
-        if absent := [name for name, value in named.items() if value is None]:
-            raise UsageError(f"Missing option {', '.join(absent)}. See `agog notice --help`.")
-        made = notices.create(
-            agent, str(requirement), status, str(deliverable), str(summary), files_modified=file or None,
-            next_agent=next_agent, critique_verdict=verdict, blockers=blocker or None,
-        )  # fmt: skip
-        text = made.to_json()
-        notices.check_size(text)
+        made, text = _parse(parse, agent, requirement)
     problems = _problems(made, text, nats_url, nats_creds) if check else []
     if as_json:
+        from pytest_agog import tokens
+
         print_json({"notice": made.raw, "tokens": tokens.count(text), "problems": problems})
         return Exit.CLAIM_FAILED if problems else Exit.OK
     if problems:
@@ -295,8 +294,37 @@ def notice(
     return Exit.OK
 
 
+def _parse(path: str, agent: str, requirement: str | None) -> tuple[Notice, str]:
+    from pytest_agog.wire import notices
+
+    parsed = notices.parse_output(read_text(path, "output"), agent=agent, requirement=requirement)
+    return parsed.notice, parsed.text
+
+
+def _create(
+    agent: str,
+    requirement: str | None,
+    status: str,
+    deliverable: str | None,
+    summary: str | None,
+    fields: dict[str, Any],
+) -> tuple[Notice, str]:
+    from pytest_agog.wire import notices
+
+    if requirement is None or deliverable is None or summary is None:
+        named = {"--requirement": requirement, "--deliverable": deliverable, "--summary": summary}
+        absent = ", ".join(name for name, value in named.items() if value is None)
+        raise UsageError(f"Missing option {absent}. See `agog notice --help`.")
+    made = notices.create(agent, requirement, status, deliverable, summary, **fields)
+    text = made.to_json()
+    notices.check_size(text)
+    return made, text
+
+
 def _problems(made: Notice, text: str, nats_url: str, nats_creds: Path | None) -> list[str]:
     """Everything that makes the notice worth nothing, one line each."""
+    from pytest_agog.wire import notices
+
     found = notices.inconsistencies(made)
     try:
         notices.check_size(text)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from pytest_agog.cli.console import print_json, print_line
-from pytest_agog.cli.diagnosis import Finding, diagnose
 from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl, PostgresDsn
 from pytest_agog.errors import Exit
+
+if TYPE_CHECKING:
+    from pytest_agog.cli.diagnosis import Finding
 
 _MARKS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "unreachable": ("✗", "red"), "note": ("-", "yellow")}
 
@@ -33,6 +36,8 @@ def doctor(
 
     Example: agog doctor --nats-url nats://127.0.0.1:4222 --postgres-dsn postgresql://postgres@127.0.0.1/agog
     """
+    from pytest_agog.cli.diagnosis import diagnose
+
     findings = asyncio.run(diagnose(nats_url, nats_creds, postgres_dsn))
     code = _exit_code(findings)
     if as_json:

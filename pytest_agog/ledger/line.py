@@ -87,6 +87,8 @@ class Line:
         """
         self._retire()
         client = self._client = await self._connect()
+        # The line is mended by opening another one, at once and under a new inbox.
+        client.options["allow_reconnect"] = False
         self._inbox = f"_INBOX.agog{secrets.token_hex(8)}."
         try:
             self.jetstream = await _has_jetstream(client)
@@ -240,6 +242,9 @@ def _resolve(future: asyncio.Future[_T], value: _T | None = None) -> None:
 
 
 async def _close(client: Client) -> None:
+    # nats-py's reconnecting task can swallow the cancellation that `close` sends (when its `wait_for` ends at the same
+    # moment) and then never ends; with no attempts left it gives up by itself.
+    client.options["max_reconnect_attempts"] = 1
     # The farewell to a server that was killed fails; there is nothing left to save.
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), REPLY_TIMEOUT)

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from pytest_agog.errors import RecorderBehind
+from pytest_agog.errors import NatsUnreachable, RecorderBehind
 from pytest_agog.ledger import jetstream, monitor, pairing
 from pytest_agog.ledger.cursor import Cursor
 from pytest_agog.ledger.facts import MessageSeen, MessageStored, ServerSeen, WatchInterrupted
@@ -80,11 +80,14 @@ class Recorder:
         """Connect, subscribe, look at all streams; from here on nothing is missed.
 
         Raises:
-            LineBroken: the server did not answer. What `connect` raises comes through.
+            NatsUnreachable: the server did not answer. What `connect` raises comes through.
         """
-        await self._line.open()
-        await self._see_server()
-        await self._survey(first=True)
+        try:
+            await self._line.open()
+            await self._see_server()
+            await self._survey(first=True)
+        except LineBroken as broken:
+            raise NatsUnreachable(url=self._line.url or "the given address", reason=str(broken)) from broken
         self._task = asyncio.create_task(self._run(), name="agog recorder")
 
     async def catch_up(self, timeout: float = 30.0) -> dict[str, int]:  # noqa: ASYNC109 - bounds more than one await

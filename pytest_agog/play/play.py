@@ -238,7 +238,7 @@ class _Run:
             waiting = Waiting(claim.within, claim.holds_for)
             try:
                 verdict, waited = await judge(self._ledger, context.prober, check, claim.arguments, waiting)
-            except Exception as error:  # noqa: BLE001 - a check's own fault is no verdict on the system
+            except Exception as error:
                 reason = f"the check itself failed: {type(error).__name__}: {error}"
                 return Judgement(claim, Verdict("error", "a verdict", masking.mask(reason)))
             return Judgement(claim, verdict, waited)
@@ -250,5 +250,5 @@ async def _close(client: Any) -> None:
     """Close a connection that may be gone already."""
     try:
         await asyncio.wait_for(client.close(), 2)
-    except Exception:  # noqa: BLE001 - nothing depends on it any more
+    except Exception:
         return

@@ -97,7 +97,7 @@ async def _reconnected(context: PlayContext) -> None:
                 try:
                     await context.client.flush(timeout=1)
                     await context.client.jetstream().account_info()
-                except Exception:  # noqa: BLE001, S112 - any error of a client that is still reconnecting
+                except Exception:
                     await asyncio.sleep(0.01)
                 else:
                     return

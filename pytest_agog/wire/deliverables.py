@@ -8,8 +8,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
-from pydantic_core import to_json
 
 from pytest_agog.wire.times import UtcTime
 
@@ -53,13 +53,24 @@ class Deliverable(BaseModel):
 
 
 def payload(content: str, metadata: dict[str, Any]) -> bytes:
-    """The JSON payload that carries `content` inline. pydantic_core writes 40 kB in 28 µs, json.dumps in 108 µs."""
-    return to_json({"content": content, "metadata": metadata})
+    """The JSON payload that carries `content` inline. orjson writes 40 kB in 2 µs, pydantic_core in 17, json in 108.
+
+    Raises:
+        ValueError: lone surrogates, or metadata that JSON has no form for.
+    """
+    return _json({"content": content, "metadata": metadata})
 
 
 def payload_by_reference(reference: ObjectReference, metadata: dict[str, Any]) -> bytes:
     """The JSON payload that carries the name and digest of an object instead of the content. [D10]"""
-    return to_json({"object": reference.model_dump(), "metadata": metadata})
+    return _json({"object": reference.model_dump(), "metadata": metadata})
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def digest(content: str | bytes) -> str:

@@ -39,5 +39,5 @@ def _strange(path: Path, known: set[str]) -> bool:
 if __name__ == "__main__":
     found = missing()
     for line in found:
-        print(line, file=sys.stderr)  # noqa: T201
+        print(line, file=sys.stderr)
     sys.exit(1 if found else 0)

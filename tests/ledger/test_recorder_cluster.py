@@ -60,4 +60,5 @@ async def test_replicated_stream_and_a_killed_server(tmp_path: Path) -> None:
         assert [fact.sequence for fact in stored] == list(range(1, last["R"] + 1))
         assert Counter(ledger.payloads[fact.payload] for fact in stored) == Counter(b"%d" % n for n in range(600))
         await recorder.stop()
+        client.options["max_reconnect_attempts"] = 1
         await client.close()

@@ -209,7 +209,9 @@ async def connect(
             await nc.close()
         failure: Exception = failures[-1] if failures else error
         # The server may close so soon after its refusal that the refusal itself is lost.
-        if isinstance(failure, ConnectionError) and await _wants_credentials(servers[len(failures) - 1]):
+        if isinstance(failure, ConnectionError) and await _wants_credentials(
+            servers[(len(failures) - 1) % len(servers)]
+        ):
             raise CredentialsRefused(url=mask(url), reason="the server closed the connection") from None
         raise _first_connect_error(url, failure) from None
     return link

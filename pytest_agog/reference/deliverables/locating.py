@@ -11,7 +11,6 @@ from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.wire import subjects
 
-_SUBJECTS: Final = 10_000
 REMEMBERED: Final = 30.0
 """Seconds: a stream that got more replicas meanwhile must not be read by direct get for ever."""
 
@@ -49,8 +48,8 @@ class Locator:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._known: list[tuple[float, Located]] = []
-        self._by_subject: dict[str, tuple[float, Located]] = {}
+        self._known: dict[str, tuple[float, Located]] = {}
+        """By subject pattern: when it was asked too long ago, and the stream."""
 
     async def find(self, subject: str) -> Located:
         """The stream that takes `subject`.
@@ -59,18 +58,19 @@ class Locator:
             StreamMissing: there is none.
         """
         now = asyncio.get_running_loop().time()
-        known = self._by_subject.get(subject)
+        # Streams of deliverables take everything of an agent: mostly one look is enough.
+        known = self._known.get(".".join(subject.split(".", 3)[:3]) + ".>")
         if known is not None and known[0] > now:
             return known[1]
-        for known in self._known:
-            if known[0] > now and any(subjects.matches(pattern, subject) for pattern in known[1].subjects):
-                return self._remember(subject, known)
+        for pattern, (expires, located) in self._known.items():
+            if expires > now and subjects.matches(pattern, subject):
+                return located
         found = await self.matching(subject)
         if not found:
             raise StreamMissing(subject=subject)
         self.forget(found[0].name)
-        self._known.append((now + REMEMBERED, found[0]))
-        return self._remember(subject, self._known[-1])
+        self._known |= dict.fromkeys(found[0].subjects, (now + REMEMBERED, found[0]))
+        return found[0]
 
     async def matching(self, pattern: str) -> list[Located]:
         """All streams that take some subject that fits `pattern`, asked afresh."""
@@ -82,11 +82,4 @@ class Locator:
 
     def forget(self, name: str) -> None:
         """The next `find` asks again."""
-        self._known = [known for known in self._known if known[1].name != name]
-        self._by_subject.clear()
-
-    def _remember(self, subject: str, known: tuple[float, Located]) -> Located:
-        if len(self._by_subject) >= _SUBJECTS:
-            self._by_subject.clear()
-        self._by_subject[subject] = known
-        return known[1]
+        self._known = {pattern: known for pattern, known in self._known.items() if known[1].name != name}

@@ -126,6 +126,12 @@ class _Work:
         self._check = check
 
     async def stream(self, wanted: wire.StreamDefinition, info: dict[str, Any] | None) -> StreamOutcome:
+        try:
+            return await self._stream(wanted, info)
+        except jetstream.Refusal as refusal:
+            return StreamOutcome(wanted.name, "refused", reason=_told(refusal))
+
+    async def _stream(self, wanted: wire.StreamDefinition, info: dict[str, Any] | None) -> StreamOutcome:
         outcome = await self._bring(wanted, info)
         consumers = [consumer for consumer in wire.CONSUMERS if consumer.stream == wanted.name]
         if not consumers or (info is None and outcome.action == "refused"):

@@ -49,6 +49,8 @@ class Subscription:
     async def __anext__(self) -> Report:
         if self._closed:
             raise StopAsyncIteration
+        if self._queue.empty() and all(task.done() for task in self._tasks):
+            raise StopAsyncIteration  # each of them told why it ended
         item = await self._queue.get()
         if isinstance(item, BaseException):
             raise item

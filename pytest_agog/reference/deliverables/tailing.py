@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import nats.errors
 
-from pytest_agog.errors import AgogError, JetStreamRefused, ServiceError
+from pytest_agog.errors import AgogError, JetStreamDisabled, NatsUnreachable
 from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.reference.deliverables.stored import Stored
@@ -136,8 +136,8 @@ class Tail:
         while True:
             try:
                 await self._create()
-            except (ServiceError, JetStreamRefused) as error:
-                if self._link.nc.is_closed or isinstance(error, JetStreamRefused):
+            except (NatsUnreachable, JetStreamDisabled):
+                if self._link.nc.is_closed:
                     raise
             except jetstream.Refusal as refusal:
                 if refusal.err_code not in jetstream.UNAVAILABLE:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from nats.aio.client import Client
 
-from pytest_agog.errors import AmbiguousReplay, DigestMismatch, InvalidToken, UsageError
+from pytest_agog.errors import AmbiguousReplay, DigestMismatch, InvalidToken, JetStreamRefused, UsageError
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.deliverables.subscribing import Subscription
 from pytest_agog.stage.nats import NatsServer
@@ -140,3 +140,14 @@ async def test_more_than_one_batch_comes_in_order(engine: DeliverableEngine) -> 
     async with await engine.subscribe("roy", from_sequence=1) as subscription:
         assert await take(subscription, 300) == [str(number) for number in range(300)]
     assert len(await engine.revisions("roy", "backend", "f7")) == 1
+
+
+async def test_a_stream_that_goes_away_ends_the_subscription(engine: DeliverableEngine, client: Client) -> None:
+    async with await engine.subscribe("roy") as subscription:
+        await engine.publish("roy", "backend", "f", "A")
+        assert await take(subscription, 1) == ["A"]
+        await client.jetstream().delete_stream("agog_features_backend")
+        with pytest.raises(JetStreamRefused, match="stream not found"):
+            await take(subscription, 1)
+        with pytest.raises(StopAsyncIteration):
+            await take(subscription, 1)

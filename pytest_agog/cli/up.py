@@ -1,0 +1,149 @@
+"""`agog up`: the embedded system on one machine, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from pytest_agog.cli.options import Json
+from pytest_agog.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_agog.stage.nats import NatsServer
+    from pytest_agog.stage.postgres import PostgresServer
+
+PARTS: Final = ("nats", "postgres")
+DATABASE: Final = "agog"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("up")(up)
+
+
+def up(
+    only: Annotated[str, typer.Option("--only", help=f"Parts, with commas: {', '.join(PARTS)}.")] = ",".join(PARTS),
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Keep data in this folder; without it nothing stays.")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", help="NATS client port; 0 takes a free one.", min=0, max=65535)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Bring up NATS (with all streams) and Postgres (migrated) on this machine, and stay until Ctrl-C or SIGTERM.
+
+    Prints one line when everything is ready; with --json {"nats", "monitor", "postgres", "http"}, null for what was not
+    started.
+
+    Example: agog up --only nats --port 4222
+    """
+    parts = _parts(only)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with _folder(data) as folder, contextlib.ExitStack() as running:
+        nats = running.enter_context(_nats(folder, port, keep=data is not None)) if "nats" in parts else None
+        dsn = running.enter_context(_postgres(folder, keep=data is not None)) if "postgres" in parts else None
+        if not stop.is_set():
+            _say_ready(nats, dsn, as_json=as_json)
+        stop.wait()
+
+
+def _parts(only: str) -> list[str]:
+    parts = [part.strip() for part in only.split(",") if part.strip()]
+    strange = [part for part in parts if part not in PARTS]
+    if strange or not parts:
+        raise UsageError(f"--only {only!r}: expected one or more of {', '.join(PARTS)}, with commas")
+    return parts
+
+
+@contextlib.contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield data.absolute()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="agog-up-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _nats(folder: Path, port: int, *, keep: bool) -> Iterator[NatsServer]:
+    """NATS with the contract's streams.
+
+    Raises:
+        ServiceDidNotStart: it did not come up.
+    """
+    import asyncio
+
+    from pytest_agog.stage.nats import NatsOptions, NatsServer
+    from pytest_agog.stage.targets import REFERENCE
+
+    server = NatsServer(folder / "nats", NatsOptions(port=port, keep_data=keep))
+    try:
+        server.start()
+        asyncio.run(_awaited(REFERENCE.prepare_streams(server.url, 1)))
+        yield server
+    finally:
+        server.stop()
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+@contextlib.contextmanager
+def _postgres(folder: Path, *, keep: bool) -> Iterator[str]:
+    """Postgres with a migrated database; yields its address.
+
+    Raises:
+        ServiceDidNotStart: it did not come up.
+    """
+    from pytest_agog.stage.pgcache import Template
+    from pytest_agog.stage.postgres import PostgresOptions, PostgresServer
+    from pytest_agog.stage.targets import REFERENCE
+
+    key, migrate = REFERENCE.template_migrations()
+    template = Template(key, migrate)
+    server: PostgresServer = PostgresServer(
+        folder / "postgres", PostgresOptions(template=template, durable=keep, keep_data=keep)
+    )
+    try:
+        server.start()
+        yield _database(server, migrate)
+    finally:
+        server.stop()
+
+
+def _database(server: PostgresServer, migrate: Callable[[str], None]) -> str:
+    """The address of the one database; kept data may have it already, from an older version perhaps."""
+    try:
+        return server.create_database(DATABASE)
+    except UsageError:
+        dsn = server.dsn(DATABASE)
+        migrate(dsn)
+        return dsn
+
+
+def _say_ready(nats: NatsServer | None, dsn: str | None, *, as_json: bool) -> None:
+    found = {
+        "nats": nats.url if nats else None,
+        "monitor": nats.monitor_url if nats else None,
+        "postgres": dsn,
+        "http": None,
+    }
+    if as_json:
+        print(json.dumps(found), flush=True)
+    else:
+        print("ready: " + ", ".join(f"{name} {url}" for name, url in found.items() if url), flush=True)

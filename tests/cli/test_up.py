@@ -1,0 +1,86 @@
+"""`agog up` as a process: one ready line, servers that work, a clean stop, data that stays when told so."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nats
+import psutil
+import psycopg
+import pytest
+
+PATIENCE = 30
+
+
+@contextmanager
+def up(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A running `agog up`, and its ready line."""
+    command = [sys.executable, "-m", "pytest_agog", "up", "--json", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def stopped(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """It ends with 0 and leaves no process."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_brings_up_nats_with_streams_and_migrated_postgres(number: signal.Signals) -> None:
+    with up() as (process, ready):
+        assert ready["http"] is None
+        client = await nats.connect(ready["nats"])
+        assert (await client.jetstream().stream_info("REQUIREMENTS")).config.name == "REQUIREMENTS"
+        await client.close()
+        with psycopg.connect(ready["postgres"]) as connection:
+            assert connection.execute("select count(*) from workflow_comms.agent_messages").fetchone() == (0,)
+        stopped(process, number)
+
+
+async def test_data_stays_in_the_given_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "kept data"
+    with up("--data", str(folder)) as (process, ready):
+        client = await nats.connect(ready["nats"])
+        await client.jetstream().publish("errors.roy.REQ-1", b"{}")
+        await client.close()
+        with psycopg.connect(ready["postgres"]) as connection:
+            connection.execute("create table kept (n int)")
+        stopped(process, signal.SIGTERM)
+    with up("--data", str(folder)) as (process, ready):
+        client = await nats.connect(ready["nats"])
+        assert (await client.jetstream().stream_info("ERRORS")).state.messages == 1
+        await client.close()
+        with psycopg.connect(ready["postgres"]) as connection:
+            assert connection.execute("select count(*) from kept").fetchone() == (0,)
+        stopped(process, signal.SIGTERM)
+
+
+def test_only_what_is_asked_for() -> None:
+    with up("--only", "nats") as (process, ready):
+        assert ready["nats"]
+        assert ready["postgres"] is None
+        stopped(process, signal.SIGTERM)
+
+
+def test_unknown_part() -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest_agog", "up", "--only", "kafka"],
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert process.returncode == 2
+    assert process.stderr == "agog: --only 'kafka': expected one or more of nats, postgres, with commas\n"

@@ -215,3 +215,7 @@ class NoScenario(UsageError):
 
 class WouldOverwrite(BadInput):
     """{path} exists already. Choose another file with --out; nothing was written."""
+
+
+class ReportUnwritable(BadInput):
+    """The report cannot be written to {folder} ({reason}). Choose another folder with --agog-report."""

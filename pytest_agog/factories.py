@@ -8,14 +8,13 @@ nats_shared = factories.agog_nats_noproc(url="nats://127.0.0.1:4222")
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_agog.run import run_of
+from pytest_agog.session.run import run_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,25 +67,32 @@ def agog_nats_proc(
     sync_interval: float | Literal["always"] | None = None,
     scope: Scope = "function",
 ) -> Callable[..., Any]:
-    """A fixture with an own embedded nats-server, or a cluster of three; with the contract's streams unless told not to."""
+    """A fixture with an own embedded nats-server, or a cluster of three; with the contract's streams unless not wanted.
+
+    Args:
+        max_payload: bytes, headers included; 12 MB when None.
+        sync_interval: seconds between flushes of JetStream to disk, or `always`.
+    """
 
     @pytest.fixture(scope=scope)
-    def agog_nats(tmp_path_factory: pytest.TempPathFactory) -> Generator[Nats]:
+    def agog_nats(request: pytest.FixtureRequest) -> Generator[Nats]:
         from pytest_agog.stage.cluster import NatsCluster
         from pytest_agog.stage.nats import NatsOptions, NatsServer
+        from pytest_agog.stage.targets import REFERENCE
 
+        run = run_of(request.config)
         given: dict[str, Any] = {"max_payload": max_payload, "sync_interval": sync_interval}
         options = NatsOptions(**{name: value for name, value in given.items() if value is not None})
-        folder = tmp_path_factory.mktemp("agog-nats")
+        folder = run.folders.new("nats")
         server = NatsServer(folder / "nats", options) if servers == 1 else NatsCluster(folder / "nats", options)
         try:
             server.start()
             if streams:
-                _create_streams(server.url, servers)
+                run.loop.call(REFERENCE.prepare_streams(server.url, servers))
             yield Nats(server.url, server.monitor_url, server)
         finally:
             server.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+            run.folders.remove(folder)
 
     return agog_nats
 
@@ -115,8 +121,11 @@ def agog_postgres_proc(*, scope: Scope = "function") -> Callable[..., Any]:
 
         pool = run_of(request.config).postgres()
         name = f"agog_test_{secrets.token_hex(6)}"
-        yield Postgres(pool.create(name))
-        pool.drop(name)
+        dsn = pool.create(name)
+        try:
+            yield Postgres(dsn)
+        finally:
+            pool.drop(name)
 
     return agog_postgres
 
@@ -140,22 +149,9 @@ def agog_postgres_noproc(*, dsn: str | None = None, scope: Scope = "function") -
             )
         server = ExternalPostgres(found, Template(*REFERENCE.template_migrations()))
         made = server.create(f"agog_test_{secrets.token_hex(6)}")
-        yield Postgres(made)
-        server.drop(made)
+        try:
+            yield Postgres(made)
+        finally:
+            server.drop(made)
 
     return agog_postgres
-
-
-def _create_streams(url: str, servers: int) -> None:
-    """Blocking, on an event loop of its own thread, so that it works beside a running loop too."""
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    from pytest_agog.stage.targets import REFERENCE
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(_prepared(REFERENCE.prepare_streams(url, servers)))).result()
-
-
-async def _prepared(work: Any) -> None:
-    await work

@@ -6,8 +6,15 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pytest_agog.errors import UsageError
+
+SUFFIXES: Final = (".yaml", ".yml")
+_HINT: Final = (
+    "; a word after --agog-scenario counts as its value: write paths for pytest before it, "
+    "or --agog-scenario=X with an equals sign"
+)
 
 
 @dataclass(frozen=True)
@@ -39,63 +46,71 @@ def display_path(path: Path, start: Path) -> str:
 
     pytest's rootdir plays no part, since option values confuse its detection.
     """
+    below = _below(path, start)
+    if below is not None:
+        return below.as_posix()
     resolved = path.resolve()
     root = bundled_root().resolve()
-    if (root / "scenarios") in resolved.parents and not _below(resolved, start):
+    if (root / "scenarios") in resolved.parents:
         return resolved.relative_to(root).as_posix()
-    below = _below(resolved, start)
-    return below.as_posix() if below is not None else resolved.as_posix()
+    return resolved.as_posix()
 
 
 def _below(path: Path, start: Path) -> Path | None:
-    try:
-        return path.relative_to(start.resolve())
-    except ValueError:
-        return None
+    for shown, base in ((path, start), (path.resolve(), start.resolve())):
+        if shown.is_relative_to(base):
+            return shown.relative_to(base)
+    return None
 
 
-def select(words: Sequence[str], folders: Sequence[Path], start: Path) -> list[Selected]:
+def select(words: Sequence[str], folders: Sequence[Path], start: Path, *, hint: bool = False) -> list[Selected]:
     """The scenario files that `words` name; with no word (or an empty one) everything in `folders`.
 
-    A word is an existing path, else a bundled theme folder, else a scenario's name; `::item` may follow.
+    A word is an existing path, else a bundled theme folder, else a scenario's name, else a path as ids show it;
+    `::item` may follow. `hint`: say how to write a word that was not meant as the option's value.
 
     Raises:
         UsageError: a word is none of these; the message has the nearest names.
     """
     found: dict[tuple[Path, str], Selected] = {}
     for word in words or [""]:
-        for selected in _select_word(word, folders, start):
+        for selected in _select_word(word, folders, start, _HINT if hint and word else ""):
             found.setdefault((selected.path.resolve(), selected.item), selected)
     return list(found.values())
 
 
-def _select_word(word: str, folders: Sequence[Path], start: Path) -> list[Selected]:
-    from pytest_agog.scenario import load
-
+def _select_word(word: str, folders: Sequence[Path], start: Path, hint: str) -> list[Selected]:
     name, _, item = word.partition("::")
     if not name:
-        return [Selected(path, item) for folder in folders for path in load.find(folder)]
+        return [selected for folder in folders for selected in _all_in(folder, word, item, "")]
     as_path = start / name
     if as_path.is_dir():
-        return _all_in(as_path, word, item)
+        return _all_in(as_path, word, item, hint)
     if as_path.exists():
+        if as_path.suffix == ".py":
+            raise UsageError(f"--agog-scenario={word}: this is Python, not a scenario{hint or _HINT}")
         return [Selected(as_path, item)]
     for folder in folders:
         if (folder / name).is_dir() and name not in {".", ".."}:
-            return _all_in(folder / name, word, item)
+            return _all_in(folder / name, word, item, hint)
     names = _names(folders)
     if name in names:
         return [Selected(path, item) for path in names[name]]
+    as_shown = bundled_root() / name
+    if name.startswith("scenarios/") and ".." not in as_shown.parts and as_shown.is_file():
+        return [Selected(as_shown, item)]
     themes = sorted({path.name for folder in folders for path in _themes(folder)})
-    raise UsageError(_nothing_found(name, [*themes, *names]))
+    raise UsageError(_nothing_found(name, [*themes, *names], hint))
 
 
-def _all_in(folder: Path, word: str, item: str) -> list[Selected]:
-    from pytest_agog.scenario import load
+def _all_in(folder: Path, word: str, item: str, hint: str) -> list[Selected]:
+    from pytest_agog.scenario.finding import find
 
-    paths = load.find(folder)
+    paths = find(folder)
     if not paths:
-        raise UsageError(f"--agog-scenario={word}: the folder {folder} holds no scenario (a YAML file with `agog: 1`)")
+        raise UsageError(
+            f"--agog-scenario={word}: the folder {folder} holds no scenario (a YAML file with `agog: 1`){hint}"
+        )
     return [Selected(path, item) for path in paths]
 
 
@@ -105,19 +120,16 @@ def _themes(folder: Path) -> list[Path]:
 
 def _names(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """Scenario files by the name inside them; read with a cheap look, since files that are wrong have no name."""
-    from pytest_agog.scenario import load
+    from pytest_agog.scenario.finding import find, name_of
 
     names: dict[str, list[Path]] = {}
     for folder in folders:
-        for path in load.find(folder):
-            names.setdefault(load.name_of(path) or path.stem, []).append(path)
+        for path in find(folder):
+            names.setdefault(name_of(path) or path.stem, []).append(path)
     return names
 
 
-def _nothing_found(name: str, known: list[str]) -> str:
+def _nothing_found(name: str, known: list[str], hint: str) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return (
-        f"--agog-scenario={name}: neither an existing path, nor a bundled theme, nor a scenario's name{hint} "
-        f"(to run all bundled scenarios beside other arguments, write them first or use --agog-scenario=)"
-    )
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"--agog-scenario={name}: neither an existing path, nor a bundled theme, nor a scenario's name{meant}{hint}"

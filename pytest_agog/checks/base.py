@@ -41,6 +41,8 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     nearest: str = ""
     """The nearest miss, or how close a pass came to failing."""
+    missing: str = ""
+    """Of a skip: the part of the machine that is not there (`browser`, `docker`, `prometheus`)."""
 
     @property
     def passed(self) -> bool:

@@ -24,6 +24,7 @@ from pytest_agog.play.result import Environment, Judgement, PlayFailure, PlayRes
 from pytest_agog.play.steps import PlayedStep
 from pytest_agog.play.vocabulary import builtin_steps
 from pytest_agog.scenario.scenario import Claim, Scenario, Step
+from pytest_agog.stage.connect import close_nats, connect_nats
 from pytest_agog.stage.stage import Stage, StageOptions
 from pytest_agog.stage.targets import REFERENCE, Target
 
@@ -91,6 +92,7 @@ async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
         judgements=judgements,
         failure=failure,
         urls=stage.urls if options.stage.keep and outcome != "error" else {},
+        left_up=stage.left_up,
     )
 
 
@@ -165,12 +167,10 @@ class _Run:
             for engine in engines:
                 await engine.close()
             await recorder.stop()
-            await _close(client)
+            await close_nats(client)
 
     async def _connect(self) -> Client:
         """One of the harness's own connections."""
-        from pytest_agog.stage.connect import connect_nats
-
         return await connect_nats(self._stage.nats.url, creds=self._options.stage.nats_creds, name="agog-harness")
 
     def _resolve(self, written: str) -> Path:
@@ -244,11 +244,3 @@ class _Run:
             return Judgement(claim, verdict, waited)
 
         return tuple(await asyncio.gather(*(one(claim) for claim in claims)))
-
-
-async def _close(client: Any) -> None:
-    """Close a connection that may be gone already."""
-    try:
-        await asyncio.wait_for(client.close(), 2)
-    except Exception:
-        return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pytest_agog.checks.base import Outcome, Verdict
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.scenario.scenario import Claim, Scenario, Step
+from pytest_agog.stage.services import LeftUp
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,5 @@ class PlayResult:
     failure: PlayFailure | None = None
     urls: dict[str, str] = field(default_factory=dict)
     """Services that were left up (`--agog-keep`), masked."""
+    left_up: tuple[LeftUp, ...] = ()
+    """The same as they are, with what ends them."""

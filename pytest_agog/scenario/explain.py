@@ -23,7 +23,6 @@ FORMAT: Final = "format"
 _NAMED: Final[list[tuple[Any, str]]] = [
     (values.Duration, "duration"), (values.Size, "size"), (values.Share, "percentage"), (values.Number, "number"),
     (values.DataFile, "path of a file"), (values.Where, "mapping of dotted paths to patterns"), (model.Name, "name"),
-    (model.MadeFile, "path"),
 ]  # fmt: skip
 _PLAIN: Final[dict[Any, str]] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", Any: "any value",

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
+from pytest_agog.errors import InvalidToken
 from pytest_agog.values import Bound, DataFile, DataPath, Duration, Size, Strict
+from pytest_agog.wire import subjects
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=128)]
 """A name that can stand in a test id and as one token of a subject."""
 
 
-MadeFile = Annotated[str, StringConstraints(min_length=1)]
-"""A file that the play makes: relative to the scenario, or `$AGENT_OUTPUT_DIR/…`."""
+def _subject_token(value: str) -> str:
+    try:
+        return subjects.token(value)
+    except InvalidToken as error:
+        raise ValueError(str(error)) from None
+
+
+Token = Annotated[str, AfterValidator(_subject_token)]
+"""Any text that can stand as one token of a subject."""
 
 
 # --- services ---------------------------------------------------------------------------------------------------------
@@ -100,7 +109,7 @@ class Turn(Strict):
 
     agent: Name
     """Who."""
-    task: Name
+    task: Token
     """The task; also the type in the deliverable's subject."""
     fetches: tuple[str, ...] = ()
     """What a scripted agent reads before it works: `agent`, or `agent#Heading` for one section."""
@@ -109,7 +118,7 @@ class Turn(Strict):
 class Chain(Strict):
     """Agents hand work on, one after the other, without an orchestrator."""
 
-    feature: Name
+    feature: Token
     """What they work on; it is the requirement in their notices."""
     turns: Annotated[tuple[Turn, ...], Field(min_length=1)]
     """Who works, in order."""
@@ -257,7 +266,6 @@ __all__ = [
     "Generate",
     "GeneratedReport",
     "Kill",
-    "MadeFile",
     "Name",
     "NatsService",
     "PostgresService",

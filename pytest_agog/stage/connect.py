@@ -63,10 +63,10 @@ async def connect_nats(
                 reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type]  # seconds; fractions work
             )
     except Exception as error:
-        await _discard(client)
+        await close_nats(client)
         raise _explain(url, error, seen) from error
     except BaseException:
-        await _discard(client)
+        await close_nats(client)
         raise
     client.options["max_reconnect_attempts"] = -1
     return client
@@ -134,6 +134,10 @@ def _words(error: Exception) -> str:
     return mask(str(error).removeprefix("nats: ").strip("'\"") or type(error).__name__)
 
 
-async def _discard(client: Client) -> None:
+async def close_nats(client: Client, patience: float = 2.0) -> None:
+    """Close a client whose server may be gone already; what goes wrong then matters to nobody."""
+    # nats-py's reconnecting task can swallow the cancellation that `close` sends and then never ends; with no attempts
+    # left it gives up by itself.
+    client.options["max_reconnect_attempts"] = 1
     with contextlib.suppress(Exception):
-        await client.close()
+        await asyncio.wait_for(client.close(), patience)

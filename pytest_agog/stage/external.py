@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pytest_agog.errors import PostgresUnreachable, UsageError
 from pytest_agog.masking import mask
-from pytest_agog.stage.connect import connect_nats, require_jetstream
+from pytest_agog.stage.connect import close_nats, connect_nats, require_jetstream
 from pytest_agog.stage.pgcache import Template
 from pytest_agog.stage.services import LOG_LINES
 from pytest_agog.stage.turns import Turn
@@ -48,7 +48,7 @@ class ExternalNats:
     async def __aenter__(self) -> ExternalNats:
         async with contextlib.AsyncExitStack() as stack:
             client = await connect_nats(self.url, creds=self.creds, name="agog-turn")
-            stack.push_async_callback(_close, client)
+            stack.push_async_callback(close_nats, client)
             await require_jetstream(client, self.url)
             version = client.connected_server_version
             self.version = f"{version.major}.{version.minor}.{version.patch}"
@@ -154,11 +154,6 @@ def _with_database(dsn: str, database: str) -> str:
     from psycopg.conninfo import make_conninfo
 
     return make_conninfo(dsn, dbname=database)
-
-
-async def _close(client: Client) -> None:
-    with contextlib.suppress(Exception):
-        await client.close()
 
 
 def _first_line(error: Exception) -> str:

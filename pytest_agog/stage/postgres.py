@@ -87,6 +87,11 @@ class PostgresServer:
         return self._server.process.pid if self._server and self._server.alive else None
 
     @property
+    def place(self) -> Path:
+        """Where its data is: below its folder, unless the user it runs as cannot get there, or it is in memory."""
+        return self._place
+
+    @property
     def alive(self) -> bool:
         """Whether the postmaster runs (a stopped one does)."""
         return self.pid is not None

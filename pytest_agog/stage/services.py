@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import signal as signals
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LeftUp:
+    """A service that stays when its stage is struck (`--agog-keep`)."""
+
+    name: str
+    url: str
+    """As it is, with its password: whoever asked for the service wants to use it."""
+    pid: int | None
+    """What to end; None when it comes with the service before it."""
+    folder: Path
+    """What to remove afterwards."""
 
 
 class NatsService(Protocol):

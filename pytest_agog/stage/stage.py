@@ -23,7 +23,7 @@ from pytest_agog.stage.external import ExternalNats, ExternalPostgres
 from pytest_agog.stage.nats import NatsOptions, NatsServer
 from pytest_agog.stage.pgcache import Template
 from pytest_agog.stage.pool import PostgresPool
-from pytest_agog.stage.services import NatsService
+from pytest_agog.stage.services import LeftUp, NatsService
 from pytest_agog.wire.streams import MAX_MESSAGE
 
 T = TypeVar("T")
@@ -93,6 +93,7 @@ class Stage:
         """AGENT_OUTPUT_DIR, with `nats-scripts/` and `deliverables/`."""
         self._prepare = prepare
         self._exit = contextlib.AsyncExitStack()
+        self._stays = False
         self._postgres: ExternalPostgres | None = None
         if options.postgres_dsn is not None:
             self._postgres = ExternalPostgres(options.postgres_dsn, options.postgres_template)
@@ -116,6 +117,23 @@ class Stage:
         found = {"nats": self.nats.url, "monitor": self.nats.monitor_url, "postgres": self.postgres_dsn}
         return {name: mask(url) for name, url in found.items() if url}
 
+    @property
+    def left_up(self) -> tuple[LeftUp, ...]:
+        """The services of ours that stay, once the stage was struck with `keep`."""
+        if not self._stays:
+            return ()
+        found: list[LeftUp] = []
+        servers = self.nats.servers if isinstance(self.nats, NatsCluster) else [self.nats]
+        for number, server in enumerate(servers, start=1):
+            if isinstance(server, NatsServer) and server.alive:
+                name = "nats" if len(servers) == 1 else f"nats-{number}"
+                found.append(LeftUp(name, server.url, server.pid, self.options.folder))
+                found.append(LeftUp(f"{name} monitor", server.monitor_url, None, self.options.folder))
+        pool = self.options.postgres
+        if self._postgres is None and pool is not None and self.postgres_dsn is not None and pool.server.alive:
+            found.append(LeftUp("postgres", self.postgres_dsn, pool.server.pid, pool.server.place))
+        return tuple(found)
+
     async def __aenter__(self) -> Stage:
         _check(self.options)
         for name in ("nats-scripts", "deliverables"):
@@ -138,7 +156,13 @@ class Stage:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What is interrupted is not left up: nobody would be told of it.
+        self._stays = self.options.keep and error is None
         await self._exit.__aexit__(kind, error, trace)
+
+    async def _unless_it_stays(self, stop: Callable[[], None]) -> None:
+        if not self._stays:
+            await blocking(stop)
 
     async def kill(self, component: str, signal: str = "KILL", server: int | None = None) -> None:
         """Kill NATS (one server of a cluster, or all) or Postgres.
@@ -191,8 +215,7 @@ class Stage:
         clustered = self.options.backend == "cluster" or wanted.servers > 1
         server = NatsCluster(folder, options) if clustered else NatsServer(folder, options)
         self.nats = server
-        if not self.options.keep:
-            stack.push_async_callback(blocking, server.stop)
+        stack.push_async_callback(self._unless_it_stays, server.stop)
         await blocking(server.start)
 
     async def _bring_postgres(self, stack: contextlib.AsyncExitStack) -> None:
@@ -212,8 +235,7 @@ class Stage:
                 else:
                     source.drop(dsn)
 
-        if not self.options.keep:
-            stack.push_async_callback(blocking, drop)
+        stack.push_async_callback(self._unless_it_stays, drop)
         await blocking(create)
         self.postgres_dsn = made[0]
 

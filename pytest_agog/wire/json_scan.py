@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from array import array
 from collections import deque
 from collections.abc import Iterator
@@ -20,18 +21,28 @@ MAX_DEPTH: Final = 100
 MAX_QUOTING: Final = 4
 """How many times over JSON may stand inside a JSON string."""
 
-_WS: Final = r"[ \t\r\n]*+"
-_CHARACTERS: Final = r'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})'
-_STRING: Final = rf'"{_CHARACTERS}*+"'
-_SCALAR: Final = rf"(?>{_STRING}|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null)"
+# CPython before 3.11.5 lets a possessive repeat of a group take a last round that fails half-way (gh-106052). Plain
+# repeats match the same here, and fail as fast, since what follows each never begins as its rounds do; they only take
+# more memory.
+_FAULTY: Final = sys.version_info < (3, 11, 5)
+_P: Final = "" if _FAULTY else "+"
+_ATOM: Final = "(?:" if _FAULTY else "(?>"
+
+_WS: Final = rf"[ \t\r\n]*{_P}"
+_RUN: Final = rf'[^"\\\x00-\x1f]*{_P}'
+_TEXT: Final = rf'{_RUN}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_RUN})*{_P}'
+_STRING: Final = rf'"{_TEXT}"'
+_NUMBER: Final = rf"-?(?:0|[1-9][0-9]*{_P})(?:\.[0-9]+{_P})?(?:[eE][+-]?[0-9]+{_P})?"
+_SCALAR: Final = rf"{_ATOM}{_STRING}|{_NUMBER}|true|false|null)"
 _START: Final = re.compile(rf"\{{{_WS}{_STRING}{_WS}:")
 _MEMBER: Final = re.compile(rf"{_WS}({_STRING}){_WS}:{_WS}(?:{_SCALAR}{_WS}([,}}])|([\[{{]))")
-_ELEMENTS: Final = re.compile(rf"(?:{_WS}{_SCALAR}{_WS},)*+{_WS}(?:{_SCALAR}{_WS}(\])|([\[{{]))")
+# At most a thousand at a time: what plain repeats remember of each round adds up.
+_ELEMENTS: Final = re.compile(rf"(?:{_WS}{_SCALAR}{_WS},){{0,999}}{_P}{_WS}(?:{_SCALAR}{_WS}([,\]])|([\[{{]))")
 _CLOSE: Final = re.compile(rf"{_WS}([}}\]])")
 _AFTER: Final = re.compile(rf"{_WS}([,}}\]])")
 # An object inside a JSON string: a brace and an escaped quote, perhaps with escaped line ends between.
-_QUOTED_START: Final = re.compile(r'\{(?: |\\++[nrt])*+\\++"')
-_QUOTED: Final = re.compile(rf"{_CHARACTERS}++")
+_QUOTED_START: Final = re.compile(rf'\{{(?: |\\+{_P}[nrt])*{_P}\\+{_P}"')
+_QUOTED: Final = re.compile(_TEXT)
 
 _OBJECT: Final = 1
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nats
 import psutil
@@ -19,7 +20,7 @@ PATIENCE = 30
 
 
 @contextmanager
-def up(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def up(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A running `agog up`, and its ready line."""
     command = [sys.executable, "-m", "pytest_agog", "up", "--json", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -43,14 +43,23 @@ def scenario(tmp_path: Path) -> Callable[..., Scenario]:
     return make
 
 
+# A plain `sys.stdin.read()` would lose a signal that comes between the interpreter's last look and the system call.
+_STAY = """
+def stay():
+    import select, sys
+    while not select.select([sys.stdin], [], [], 0.05)[0]:
+        pass
+"""
+
+
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Run code in a process of its own; it prints one line when it stands, and ends with its standard input."""
+    """Run code in a process of its own. It prints one line when it stands, calls `stay()` and ends with its stdin."""
     running: list[subprocess.Popen[str]] = []
 
     def run(code: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+            [sys.executable, "-c", _STAY + textwrap.dedent(code), str(tmp_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

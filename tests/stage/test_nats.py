@@ -218,7 +218,7 @@ def test_it_does_not_outlive_a_killed_harness(
         server = NatsServer(Path(sys.argv[1], "nats"))
         server.start()
         print(server.pid, flush=True)
-        sys.stdin.read()
+        stay()
     """)
     assert process.stdout is not None
     pid = int(process.stdout.readline())

@@ -269,7 +269,7 @@ def test_it_does_not_outlive_a_killed_harness(
         pool = PostgresPool(Path(sys.argv[1], "with space"))
         pool.create("one")
         print(pool.server.pid, flush=True)
-        sys.stdin.read()
+        stay()
     """)
     assert process.stdout is not None
     postmaster = int(process.stdout.readline())

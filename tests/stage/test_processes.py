@@ -161,7 +161,7 @@ def test_nothing_outlives_the_harness(end: signal.Signals | None, tmp_path: Path
             time.sleep(0.01)
         from pytest_agog.stage.spawning import SPAWNER
         print(log.read_text().strip(), SPAWNER.watchdog.pid, flush=True)
-        sys.stdin.read()
+        stay()
     """)
     with subprocess.Popen(
         [sys.executable, "-c", harness, str(tmp_path / "log")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -65,7 +65,7 @@ def test_a_killed_run_leaves_no_folder(harness: Callable[[str], subprocess.Popen
         from pytest_agog.stage.scratch import Scratch
         from pytest_agog.stage.spawning import SPAWNER
         print(Scratch(Path("unused")).path, SPAWNER.watchdog.pid, flush=True)
-        sys.stdin.read()
+        stay()
     """)
     assert process.stdout is not None
     path, _, watchdog = process.stdout.readline().strip().rpartition(" ")

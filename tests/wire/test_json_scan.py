@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 import time
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_agog.wire import json_scan
 from pytest_agog.wire.json_scan import MAX_DEPTH, Scan
 
 KEYS = ("agent", "status")
@@ -104,6 +107,32 @@ def test_a_cut_off_object_is_pointed_at() -> None:
     assert Scan('fine {"agent": 1, "status": 2} and {"agent": 1, ', KEYS).broken == 35
     assert Scan('fine {"agent": 1, "status": 2}', KEYS).broken is None
     assert Scan('code {"x": 1, ', KEYS).broken is None
+
+
+def test_patterns_for_faulty_pythons_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert json_scan.__file__ is not None
+    spec = importlib.util.spec_from_file_location("json_scan_of_3_11_2", json_scan.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    older = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, older)
+    monkeypatch.setattr(sys, "version_info", (3, 11, 2))
+    spec.loader.exec_module(older)
+    monkeypatch.undo()
+    assert "*+" not in older._MEMBER.pattern
+    tail = '"agent": "roy", "status": "x\\n\\u00e9\\""}'
+    for value in ("[null]", "[1, 2]", "[-0.5e+3, []]", '"\\\\"', '["a", "\\u12"]', "[1,, 2]", "[nul]", "[01]", '"\\'):
+        text = f'{{"x": {value}, {tail}'
+        quoted = json.dumps("Done: " + text)
+        for one in (text, quoted, text[:-1]):
+            assert [found.text for found in older.Scan(one, KEYS).last_first()] == found(one)
+
+
+@pytest.mark.parametrize("count", [998, 999, 1000, 1001, 5000])
+def test_a_long_array_is_read_to_its_end(count: int) -> None:
+    text = json.dumps({"agent": list(range(count)), "status": [*["x"] * count, {}]})
+    assert found(text) == [text]
+    assert found(text.replace("]", ",]", 1)) == []
 
 
 def test_depth_is_no_danger() -> None:

@@ -10,7 +10,7 @@ class ScenarioScheduling(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path, separator, item = nodeid.partition("::")
-        if not separator or not path.endswith((".yaml", ".yml")):
+        if not separator or path.endswith(".py"):
             return nodeid
         _, bracket, suffix = item.partition("[")
         return f"{path}[{suffix}" if bracket else path

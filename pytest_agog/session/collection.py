@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
+from _pytest import runner
 
 from pytest_agog.errors import AgogError
-from pytest_agog.run import AgogRun, run_of
+from pytest_agog.selection import SUFFIXES, display_path
+from pytest_agog.session.run import KEY, AgogRun, run_of
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_agog.scenario.scenario import Claim, Position, Scenario
 
 
-ItemT = TypeVar("ItemT", bound="_ScenarioItem")
+ItemT = TypeVar("ItemT", bound="ScenarioItem")
 
 
 class ClaimFailed(AgogError):
@@ -30,13 +33,43 @@ class ClaimFailed(AgogError):
         self.view = view
 
 
+def is_scenario_file(config: pytest.Config, path: Path, *, claimed: bool) -> bool:
+    """Whether a file that was named is one of ours; `claimed`: another plugin collects it."""
+    if path.suffix not in SUFFIXES:
+        return KEY in config.stash and path in run_of(config).named
+    from pytest_agog.scenario.finding import is_scenario
+
+    return not claimed or is_scenario(path) or path in run_of(config).named
+
+
+def scenario_file(parent: pytest.Collector, path: Path) -> ScenarioFile:
+    """The collector for a scenario file, with an id that does not depend on rootdir."""
+    shown = display_path(path, run_of(parent.config).options.start)
+    file: ScenarioFile = ScenarioFile.from_parent(parent, path=path, nodeid=shown)
+    return file
+
+
+def collect_report(file: ScenarioFile) -> pytest.CollectReport:
+    """What pytest itself makes of it."""
+    return runner.pytest_make_collect_report(file)
+
+
+def scenarios_of(session: pytest.Session) -> list[Scenario]:
+    """The scenarios of which something was selected."""
+    return list({item.key: item.scenario for item in session.items if isinstance(item, ScenarioItem)}.values())
+
+
 class ScenarioFile(pytest.File):
     """One scenario file."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """The items of every run that the file's matrix makes."""
-        run = run_of(self.config)
-        for scenario in run.load(self.path):
+        """The items of every run that the file's matrix makes.
+
+        Raises:
+            ScenarioErrors: the file is wrong.
+        """
+        for scenario in run_of(self.config).load(self.path):
+            self._register(scenario.tags)
             suffix = f"[{scenario.suffix}]" if scenario.suffix else ""
             yield self._item(PlayItem, f"play{suffix}", scenario)
             for claim in scenario.claims:
@@ -44,15 +77,25 @@ class ScenarioFile(pytest.File):
                 item.claim = claim
                 yield item
 
+    def _register(self, tags: tuple[str, ...]) -> None:
+        """Tags are marks; registered, so that --strict-markers knows them."""
+        known = {line.partition(":")[0] for line in self.config.getini("markers")}
+        for tag in dict.fromkeys(tags):
+            if tag not in known:
+                self.config.addinivalue_line("markers", f"{tag}: tag of a scenario")
+
     def _item(self, kind: type[ItemT], name: str, scenario: Scenario) -> ItemT:
         # The explicit id: a name with brackets stays one name, and pytest's rootdir plays no part.
         item = kind.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}")
         item.scenario = scenario
+        item.key = f"{self.nodeid}[{scenario.suffix}]"
+        item.extra_keyword_matches.add(scenario.name)
         for tag in scenario.tags:
-            self.config.addinivalue_line("markers", f"{tag}: tag of a scenario")
             item.add_marker(tag)
         if self.config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(f"{self.nodeid}[{scenario.suffix}]"))
+            # For --dist loadgroup, which takes neither brackets nor an @.
+            group = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{scenario.name}-{scenario.suffix}".rstrip("-"))
+            item.add_marker(pytest.mark.xdist_group(group))
         return item
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
@@ -62,8 +105,12 @@ class ScenarioFile(pytest.File):
         return super().repr_failure(excinfo)
 
 
-class _ScenarioItem(pytest.Item):
+class ScenarioItem(pytest.Item):
+    """The play of one run of a scenario, or one of its claims."""
+
     scenario: Scenario
+    key: str
+    """Names the run: file and matrix values."""
 
     @property
     def run(self) -> AgogRun:
@@ -82,20 +129,20 @@ class _ScenarioItem(pytest.Item):
     @property
     def location(self) -> tuple[str, int | None, str]:
         """The same, with the path as ids show it, so that rootdir plays no part."""
-        return self.nodeid.split("::", 1)[0], self.position.line - 1, self.name
+        assert self.parent is not None
+        return self.parent.nodeid, self.position.line - 1, self.name
 
     def view(self) -> ScenarioView:
         """What came of the scenario; plays it when nobody did so far."""
-        wanted = {
-            item.claim.id
-            for item in self.session.items
-            if isinstance(item, ClaimItem) and item.scenario is self.scenario
-        }
-        if isinstance(self, ClaimItem):
-            wanted.add(self.claim.id)
-        return self.run.view(self.scenario, self.nodeid.split("::", 1)[0], wanted)
+        from pytest_agog.session.showing import progress_line
+        from pytest_agog.session.telling import outcome
 
-    def told(self, check: CheckView, view: ScenarioView) -> None:
+        items = [item for item in (*self.session.items, self) if isinstance(item, ClaimItem)]
+        wanted = {item.claim.id for item in items if item.key == self.key}
+        with progress_line(self.config) as progress:
+            return outcome(self.run, self.key, self.scenario, wanted, progress)
+
+    def tell(self, check: CheckView, view: ScenarioView) -> None:
         """Skip or fail as `check` says.
 
         Raises:
@@ -119,7 +166,7 @@ class _ScenarioItem(pytest.Item):
         return super().repr_failure(excinfo)
 
 
-class PlayItem(_ScenarioItem):
+class PlayItem(ScenarioItem):
     """The play itself: passes when every step did."""
 
     def runtest(self) -> None:
@@ -129,10 +176,10 @@ class PlayItem(_ScenarioItem):
             ClaimFailed: a step failed, or services did not start.
         """
         view = self.view()
-        self.told(view.play, view)
+        self.tell(view.play, view)
 
 
-class ClaimItem(_ScenarioItem):
+class ClaimItem(ScenarioItem):
     """One claim of the checklist."""
 
     claim: Claim
@@ -149,4 +196,4 @@ class ClaimItem(_ScenarioItem):
             ClaimFailed: it does not hold.
         """
         view = self.view()
-        self.told(next(check for check in view.checks if check.id == self.claim.id), view)
+        self.tell(next(check for check in view.checks if check.id == self.claim.id), view)

@@ -1,0 +1,65 @@
+"""A run begins: options are read, and the scenarios that were asked for become what pytest collects."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_agog.errors import AgogError, BadInput, UsageError
+from pytest_agog.selection import SUFFIXES, Selected, select
+from pytest_agog.session.options import paths_given
+from pytest_agog.session.run import AgogRun, run_of
+
+
+def begin(config: pytest.Config) -> None:
+    """Let the scenarios of `--agog-scenario` be collected: alone, or beside the paths on the command line.
+
+    Raises:
+        pytest.UsageError: wrong usage, before anything is collected.
+        pytest.exit.Exception: a target file that is wrong.
+    """
+    words = config.getoption("agog_scenario")
+    given = paths_given(config)
+    if words is None and not plays_scenarios(config):
+        return
+    try:
+        run = run_of(config)
+        _read_target(run)
+        if run.options.report is not None and not hasattr(config, "workerinput"):
+            from pytest_agog.session.telling import prepare_report
+
+            prepare_report(run.options.report)
+        if words is None:
+            return
+        swallowed = "--agog-scenario" in config.invocation_params.args
+        chosen = select(words, run.options.folders, run.options.start, hint=swallowed)
+        config.args = [*given, *(_argument(selected, run.options.start) for selected in chosen)]
+    except AgogError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.args_source = pytest.Config.ArgsSource.ARGS
+    run.named = frozenset(Path(os.path.abspath(selected.path)) for selected in chosen)  # noqa: PTH100 - as pytest does
+
+
+def plays_scenarios(config: pytest.Config) -> bool:
+    """Whether the command line names scenarios, by `--agog-scenario` or as a YAML file."""
+    if config.getoption("agog_scenario") is not None:
+        return True
+    return any(path.partition("::")[0].endswith(SUFFIXES) for path in config.args)
+
+
+def _read_target(run: AgogRun) -> None:
+    try:
+        _ = run.target
+    except BadInput as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
+
+
+def _argument(selected: Selected, start: Path) -> str:
+    """As pytest takes it, which reads everything from the first `[` on as parameters."""
+    path = selected.path
+    text = str(path.relative_to(start) if path.is_relative_to(start) else path)
+    if "[" in text or "::" in text:
+        raise UsageError(f"{text}: pytest takes no path with '[' or '::'; rename it, or call pytest in its folder")
+    return f"{text}::{selected.item}" if selected.item else text

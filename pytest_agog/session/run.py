@@ -1,0 +1,229 @@
+"""One pytest run's state: options, vocabulary, the shared Postgres, and the result of every scenario played so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_agog.errors import UsageError
+from pytest_agog.session.folders import Folders
+from pytest_agog.session.options import Options, read_options
+from pytest_agog.session.stopping import Stopping
+
+if TYPE_CHECKING:
+    from pytest_agog.play.play import PlayOptions
+    from pytest_agog.play.result import Judgement, PlayResult
+    from pytest_agog.scenario.scenario import Scenario
+    from pytest_agog.scenario.vocabulary import Vocabulary
+    from pytest_agog.session.looping import BackgroundLoop
+    from pytest_agog.session.telling import Told
+    from pytest_agog.stage.pool import PostgresPool
+    from pytest_agog.stage.targets import Target
+
+KEY = pytest.StashKey["AgogRun"]()
+
+
+def run_of(config: pytest.Config) -> AgogRun:
+    """The state of the run that `config` belongs to; made on first use.
+
+    Raises:
+        UsageError: options that cannot be.
+    """
+    if KEY not in config.stash:
+        config.stash[KEY] = AgogRun(config, read_options(config))
+    return config.stash[KEY]
+
+
+def _say_nothing(_: str) -> None:
+    """No progress is shown."""
+
+
+class AgogRun:
+    """What the items and fixtures of one run share."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.config = config
+        self.options = options
+        self.named: frozenset[Path] = frozenset()
+        """Files that --agog-scenario chose, whatever they are called."""
+        self.told: dict[str, Told | Exception] = {}
+        """What came of each scenario, by file and matrix values; with xdist the controller's are the workers'."""
+        self.unwritten = ""
+        """Why there is no report, when one was wanted."""
+        self.folders = Folders(config)
+        self._loop: BackgroundLoop | None = None
+        self._pool: PostgresPool | None = None
+        self._pool_folder: Path | None = None
+        self._pool_stays = False
+        self._stopping = Stopping()
+        self._stopping.begin(worker=hasattr(config, "workerinput"))
+
+    # --- reading ------------------------------------------------------------------------------------------------
+    def load(self, path: Path) -> list[Scenario]:
+        """The scenarios in a file.
+
+        Raises:
+            ScenarioErrors: it is wrong; all errors at once.
+        """
+        from pytest_agog.scenario.load import load
+
+        return load(path, self.vocabulary(), self.options.data_roots)
+
+    def vocabulary(self) -> Vocabulary:
+        """Checks, steps and agents of this run."""
+        from pytest_agog.play.vocabulary import vocabulary
+
+        agents = [name for names in self.config.hook.pytest_agog_agents() for name in names]
+        return vocabulary(self._checks(), self._steps(), agents)
+
+    def _checks(self) -> dict[str, Any]:
+        from pytest_agog.checks.registry import builtin_checks, register
+
+        return register(builtin_checks(), (check for more in self.config.hook.pytest_agog_checks() for check in more))
+
+    def _steps(self) -> dict[str, Any]:
+        from pytest_agog.play.vocabulary import builtin_steps, register_steps
+
+        more = (step for steps in self.config.hook.pytest_agog_steps() for step in steps)
+        return register_steps(builtin_steps(), more)
+
+    @cached_property
+    def target(self) -> Target:
+        """The system under test.
+
+        Raises:
+            UsageError: there is no such file.
+            ScenarioErrors: the file is wrong, or wants what this version cannot do.
+        """
+        from pytest_agog.stage.targets import REFERENCE
+
+        if self.options.target is None:
+            return REFERENCE
+        if not self.options.target.exists():
+            raise UsageError(f"--agog-target={self.options.target}: there is no such file")
+        from pytest_agog.stage.target_file import read_target
+
+        return read_target(self.options.target)
+
+    # --- playing ------------------------------------------------------------------------------------------------
+    def play(
+        self,
+        scenario: Scenario,
+        wanted: Collection[str] | None = None,
+        progress: Callable[[str], None] = _say_nothing,
+    ) -> PlayResult:
+        """Play `scenario` to its end and wait for it; judge the claims whose ids are `wanted`, or all."""
+        result = self.loop.call(self.playing(scenario, wanted, progress))
+        self.played(result)
+        return result
+
+    async def playing(
+        self,
+        scenario: Scenario,
+        wanted: Collection[str] | None = None,
+        progress: Callable[[str], None] = _say_nothing,
+    ) -> PlayResult:
+        """The same on the running event loop; call `played` when it is done."""
+        from pytest_agog.play.play import play
+
+        folder = self.folders.new(scenario.name[:40], lasting=self.options.keep)
+        stays = False
+        try:
+            result = await play(scenario, self.play_options(scenario, folder, wanted, progress))
+            stays = any(service.folder == folder for service in result.left_up)
+            self._pool_stays |= any(service.name == "postgres" for service in result.left_up)
+        finally:
+            if not stays:
+                self.folders.remove(folder)
+        return replace(result, judgements=tuple(self._insisting(judgement) for judgement in result.judgements))
+
+    def played(self, result: PlayResult) -> None:
+        """Tell plugins of a play."""
+        self.config.hook.pytest_agog_played(result=result)
+
+    def play_options(
+        self, scenario: Scenario, folder: Path, wanted: Collection[str] | None, progress: Callable[[str], None]
+    ) -> PlayOptions:
+        """How this run plays `scenario`."""
+        from pytest_agog import tokens
+        from pytest_agog.play.play import PlayOptions
+        from pytest_agog.stage.pgcache import Template
+        from pytest_agog.stage.stage import StageOptions
+
+        return PlayOptions(
+            stage=StageOptions(
+                folder=folder,
+                backend=self.options.backend,
+                nats_url=self.options.nats_url,
+                postgres_dsn=self.options.postgres_dsn,
+                postgres_template=Template(*self.target.template_migrations()),
+                postgres=self.postgres(),
+                keep=self.options.keep,
+            ),
+            target=self.target,
+            checks=self._checks(),
+            steps=self._steps(),
+            select=wanted,
+            count_tokens=self.config.hook.pytest_agog_token_counter() or tokens.count,
+            progress=progress,
+            observe=lambda ledger: self.config.hook.pytest_agog_observe(ledger=ledger, scenario=scenario),
+        )
+
+    def _insisting(self, judgement: Judgement) -> Judgement:
+        """A claim that was skipped for want of a part that --agog-require names has failed."""
+        verdict = judgement.verdict
+        if verdict.outcome != "skipped" or verdict.missing not in self.options.require:
+            return judgement
+        observed = f"{verdict.observed} (--agog-require={verdict.missing} refuses to skip)"
+        return replace(judgement, verdict=replace(verdict, outcome="failed", observed=observed))
+
+    # --- what is shared -----------------------------------------------------------------------------------------
+    @property
+    def loop(self) -> BackgroundLoop:
+        """The event loop on which this run plays and records."""
+        if self._loop is None:
+            from pytest_agog.session.looping import BackgroundLoop
+
+            self._loop = BackgroundLoop()
+        return self._loop
+
+    def postgres(self) -> PostgresPool:
+        """The embedded Postgres of this process; it starts when somebody first asks it for a database."""
+        if self._pool is None:
+            from pytest_agog.stage.pgcache import Template
+            from pytest_agog.stage.pool import PostgresPool
+            from pytest_agog.stage.postgres import PostgresOptions
+
+            self._pool_folder = self.folders.new("postgres", lasting=self.options.keep)
+            options = PostgresOptions(template=Template(*self.target.template_migrations()), outlive=self.options.keep)
+            self._pool = PostgresPool(self._pool_folder / "server", options)
+        return self._pool
+
+    def warm_up(self, scenarios: Collection[Scenario]) -> None:
+        """Begin to start what the first of `scenarios` would wait for."""
+        if self.options.postgres_dsn is not None or hasattr(self.config, "workerinput"):
+            return
+        from pytest_agog.stage.stage import needs_postgres
+
+        if any(needs_postgres(scenario) for scenario in scenarios):
+            self.postgres().warm()
+
+    def stop(self) -> None:
+        """The tests are over: stop what they shared; idempotent."""
+        if self._loop is not None:
+            self._loop.close()
+        if self._pool is not None and not self._pool_stays:
+            self._pool.stop()
+            if self._pool_folder is not None:
+                self.folders.remove(self._pool_folder)
+        self._pool = None
+
+    def close(self) -> None:
+        """The run is over; idempotent."""
+        self.stop()
+        self._stopping.end()

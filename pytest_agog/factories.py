@@ -9,54 +9,14 @@ nats_shared = factories.agog_nats_noproc(url="nats://127.0.0.1:4222")
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 
+from pytest_agog.session.addresses import Nats, Postgres
 from pytest_agog.session.run import run_of
 
-if TYPE_CHECKING:
-    import psycopg
-    from nats.aio.client import Client
-
-    from pytest_agog.stage.cluster import NatsCluster
-    from pytest_agog.stage.nats import NatsServer
-
 Scope = Literal["session", "package", "module", "class", "function"]
-
-
-@dataclass(frozen=True)
-class Nats:
-    """A NATS system, by address. Clients belong to the event loop of the caller, so each caller makes its own."""
-
-    url: str
-    monitor_url: str | None
-    server: NatsServer | NatsCluster | None = None
-    """The embedded server, to kill and restart; None when it is not ours."""
-
-    async def connect(self, name: str = "test") -> Client:
-        """A new client on the running event loop; the caller closes it.
-
-        Raises:
-            NatsUnreachable, CredentialsRefused: as they say.
-        """
-        from pytest_agog.stage.connect import connect_nats
-
-        return await connect_nats(self.url, name=name)
-
-
-@dataclass(frozen=True)
-class Postgres:
-    """A migrated database, by address."""
-
-    dsn: str
-
-    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """A new connection; the caller closes it."""
-        import psycopg
-
-        return psycopg.connect(self.dsn)
 
 
 def agog_nats_proc(
@@ -80,6 +40,9 @@ def agog_nats_proc(
         from pytest_agog.stage.nats import NatsOptions, NatsServer
         from pytest_agog.stage.targets import REFERENCE
 
+        async def prepare() -> None:
+            await REFERENCE.prepare_streams(server.url, servers)
+
         run = run_of(request.config)
         given: dict[str, Any] = {"max_payload": max_payload, "sync_interval": sync_interval}
         options = NatsOptions(**{name: value for name, value in given.items() if value is not None})
@@ -88,7 +51,7 @@ def agog_nats_proc(
         try:
             server.start()
             if streams:
-                run.loop.call(REFERENCE.prepare_streams(server.url, servers))
+                run.loop.call(prepare())
             yield Nats(server.url, server.monitor_url, server)
         finally:
             server.stop()

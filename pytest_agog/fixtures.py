@@ -11,7 +11,7 @@ from pytest_agog import factories
 from pytest_agog.session.run import run_of
 
 if TYPE_CHECKING:
-    from pytest_agog.factories import Nats
+    from pytest_agog.session.addresses import Nats
     from pytest_agog.session.handles import DeliverableFixture, LedgerFixture, Player
 
 agog_nats = factories.agog_nats_proc()

@@ -14,7 +14,8 @@ from pytest_agog.session.options import add_options
 from pytest_agog.session.run import KEY, run_of
 
 __all__ = ["agog_deliverables", "agog_ledger", "agog_nats", "agog_play", "agog_postgres"]
-_HANDED = "agog"
+HANDED = "agog"
+"""Where reports carry what is ours from xdist's workers to the controller."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -81,26 +82,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_report_to_serializable(config: pytest.Config) -> Generator[None, Any, Any]:
+def pytest_report_to_serializable(
+    config: pytest.Config, report: pytest.CollectReport | pytest.TestReport
+) -> Generator[None, Any, Any]:
     """A worker of xdist sends what came of its scenarios along with the next report."""
     data = yield
-    if isinstance(data, dict) and hasattr(config, "workerinput") and (run := config.stash.get(KEY, None)):
-        from pytest_agog.session.telling import hand_over
+    if isinstance(data, dict) and hasattr(config, "workerinput") and KEY in config.stash:
+        from pytest_agog.session.handing import hand_over
 
-        if handed := hand_over(run):
-            data[_HANDED] = handed
+        data[HANDED] = hand_over(run_of(config), report)
     return data
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_from_serializable(config: pytest.Config, data: dict[str, Any]) -> Generator[None, Any, Any]:
     """The controller takes it over."""
-    handed = data.pop(_HANDED, None)
-    if handed:
-        from pytest_agog.session.telling import take_over
+    handed = data.pop(HANDED, None)
+    report = yield
+    if handed is not None:
+        from pytest_agog.session.handing import take_over
 
-        take_over(run_of(config), handed)
-    return (yield)
+        take_over(run_of(config), handed, report)
+    return report
 
 
 @pytest.hookimpl(trylast=True)
@@ -110,7 +113,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if run is None:
         return
     run.stop()
-    if run.told and not hasattr(session.config, "workerinput"):
+    if not hasattr(session.config, "workerinput"):
         from pytest_agog.session.telling import finish
 
         finish(run, session)

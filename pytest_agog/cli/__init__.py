@@ -64,12 +64,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`agog … | head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+        return _reader_gone()
+    except SystemExit as end:
+        # What the parser makes of a broken pipe that a command met.
+        if isinstance(end.__context__, BrokenPipeError):
+            return _reader_gone()
+        raise
     except typer.Abort:
         return INTERRUPTED
     except OSError as error:
+        _drop_what_cannot_be_written()
         return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", Exit.USAGE)
     except Exception as error:
         if not callable(getattr(error, "format_message", None)):
@@ -80,6 +84,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
             )
         return _fail(*_usage(error))
     return result if isinstance(result, int) else Exit.OK
+
+
+def _reader_gone() -> int:
+    """The reader went away (`agog … | head`), which is its right."""
+    _drop_what_cannot_be_written()
+    return Exit.OK
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Otherwise Python tries once more at exit, and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> tuple[str, int]:
@@ -102,4 +120,7 @@ def _fail(message: str, code: int) -> int:
 
 def main() -> NoReturn:
     """The entry point."""
+    # Whoever calls us with a closed stdout or stderr (`>&-`) wants to hear nothing.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.exit(run())

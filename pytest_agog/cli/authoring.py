@@ -38,7 +38,11 @@ def _vocabulary() -> Vocabulary:
 
 
 def lint(
-    files: Annotated[list[Path], typer.Argument(help="Scenario files, or folders of them.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        # What cannot be read is told as any other problem of a file.
+        typer.Argument(help="Scenario files, or folders of them.", show_default=False, readable=False),
+    ],
     data: Data = None,
     as_json: Json = False,
 ) -> int:

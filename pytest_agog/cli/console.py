@@ -30,7 +30,9 @@ def print_text(text: str) -> None:
         print(visible(text).rstrip("\n"))
         return
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8"))
+    rest = memoryview(text.encode("utf-8"))
+    while rest:  # with PYTHONUNBUFFERED a write may take only a part
+        rest = rest[sys.stdout.buffer.write(rest) :]
     sys.stdout.buffer.flush()
 
 

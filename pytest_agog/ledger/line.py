@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Connect = Callable[[], "Awaitable[Client]"]
 REPLY_TIMEOUT: Final = 2.0
 """Seconds without any reply after which the line counts as broken."""
+OWN_INBOXES: Final = "_INBOX.agog_"
+"""How the subjects begin to which replies for the harness go: what is read there was handed to no agent. No client makes
+such a name by itself: theirs have letters and digits only."""
 _ECHO_TIMEOUT: Final = 0.5
 _RETRY: Final = 0.05
 
@@ -89,7 +92,7 @@ class Line:
         client = self._client = await self._connect()
         # The line is mended by opening another one, at once and under a new inbox.
         client.options["allow_reconnect"] = False
-        self._inbox = f"_INBOX.agog{secrets.token_hex(8)}."
+        self._inbox = f"{OWN_INBOXES}{secrets.token_hex(8)}."
         try:
             self.jetstream = await _has_jetstream(client)
             # No limits on what waits: a message that is dropped here would be a hole in the record.

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pytest_agog.ledger.facts import AgentHanded
+from pytest_agog.ledger.line import OWN_INBOXES
 from pytest_agog.play.context import PlayContext
 from pytest_agog.wire import subjects
 
@@ -29,6 +30,8 @@ async def reads_of(context: PlayContext, chain: int, agent: str) -> AsyncIterato
     """While this is open, deliverables that are handed out to an inbox count as handed to `agent`."""
 
     async def on_message(message: Msg) -> None:
+        if message.subject.startswith(OWN_INBOXES):
+            return  # the recorder reads every message, also while an agent runs
         found = _deliverable(message)
         if found is not None:
             subject, data = found

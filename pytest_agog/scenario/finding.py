@@ -20,13 +20,18 @@ _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "venv", "site-packag
 
 
 def find(folder: Path) -> list[Path]:
-    """All scenario files below `folder`, sorted; hidden folders, links to folders and other YAML files are left out."""
+    """All scenario files below `folder`, sorted; hidden folders, links to folders and other YAML files are left out.
+
+    A YAML file that may not be read is among them: it could be a scenario, and a claim that is never judged must show.
+    """
     found: list[Path] = []
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
         for name in sorted(files):
             path = Path(root, name)
-            if name.endswith((".yaml", ".yml")) and not name.startswith(".") and is_scenario(path):
+            if not name.endswith((".yaml", ".yml")) or name.startswith("."):
+                continue
+            if is_scenario(path) or _forbidden(path):
                 found.append(path)
     return sorted(found)
 
@@ -34,6 +39,13 @@ def find(folder: Path) -> list[Path]:
 def is_scenario(path: Path) -> bool:
     """Whether the file looks like a scenario: it has a top-level key `agog`. False when it cannot be read."""
     return _AGOG.search(_beginning(path)) is not None
+
+
+def _forbidden(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode) and not os.access(path, os.R_OK)
+    except OSError:
+        return False
 
 
 def name_of(path: Path) -> str | None:

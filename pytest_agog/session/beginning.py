@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_agog.errors import AgogError, BadInput, UsageError
+from pytest_agog.errors import AgogError, UsageError
 from pytest_agog.selection import SUFFIXES, Selected, select
 from pytest_agog.session.options import paths_given
-from pytest_agog.session.run import AgogRun, run_of
+from pytest_agog.session.run import run_of
 
 
 def begin(config: pytest.Config) -> None:
@@ -18,7 +18,6 @@ def begin(config: pytest.Config) -> None:
 
     Raises:
         pytest.UsageError: wrong usage, before anything is collected.
-        pytest.exit.Exception: a target file that is wrong.
     """
     words = config.getoption("agog_scenario")
     given = paths_given(config)
@@ -26,7 +25,7 @@ def begin(config: pytest.Config) -> None:
         return
     try:
         run = run_of(config)
-        _read_target(run)
+        _ = run.target  # read now: a target that is wrong ends the run before it begins
         if run.options.report is not None and not hasattr(config, "workerinput"):
             from pytest_agog.session.telling import prepare_report
 
@@ -47,13 +46,6 @@ def plays_scenarios(config: pytest.Config) -> bool:
     if config.getoption("agog_scenario") is not None:
         return True
     return any(path.partition("::")[0].endswith(SUFFIXES) for path in config.args)
-
-
-def _read_target(run: AgogRun) -> None:
-    try:
-        _ = run.target
-    except BadInput as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
 
 
 def _argument(selected: Selected, start: Path) -> str:

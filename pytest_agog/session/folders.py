@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,19 +15,22 @@ class Folders:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._lasting: Path | None = None
+        self.lasting: Path | None = None
+        """Holds those that last."""
 
     def new(self, name: str, *, lasting: bool = False) -> Path:
         """A new empty folder. Should the harness be killed, its watchdog removes it; not so one that lasts."""
         if lasting:
-            if self._lasting is None:
-                self._lasting = Path(tempfile.mkdtemp(prefix="agog-keep-"))
-            return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._lasting))
+            if self.lasting is None:
+                self.lasting = Path(tempfile.mkdtemp(prefix="agog-keep-"))
+            return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.lasting))
         from pytest_agog.stage.spawning import SPAWNER
 
         # pytest's own plugin for temporary folders can be switched off.
         factory: pytest.TempPathFactory | None = getattr(self._config, "_tmp_path_factory", None)
-        made = factory.mktemp(f"agog-{name}") if factory else Path(tempfile.mkdtemp(prefix=f"agog-{name}-"))
+        # Numbered ones would leave a link behind.
+        unique = f"agog-{name}-{secrets.token_hex(4)}"
+        made = factory.mktemp(unique, numbered=False) if factory else Path(tempfile.mkdtemp(prefix=f"{unique}-"))
         SPAWNER.watchdog.add_folder(made)
         return made
 
@@ -36,6 +40,6 @@ class Folders:
 
         shutil.rmtree(folder, ignore_errors=True)
         SPAWNER.watchdog.remove_folder(folder)
-        if self._lasting is not None and folder.parent == self._lasting and not any(self._lasting.iterdir()):
-            self._lasting.rmdir()
-            self._lasting = None
+        if self.lasting is not None and folder.parent == self.lasting and not any(self.lasting.iterdir()):
+            self.lasting.rmdir()
+            self.lasting = None

@@ -15,10 +15,10 @@ from pytest_agog.stage.connect import connect_nats
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-    from pytest_agog.factories import Nats
     from pytest_agog.play.result import PlayResult
     from pytest_agog.reference.deliverables.engine import DeliverableEngine
     from pytest_agog.reference.deliverables.sync import SyncDeliverableEngine
+    from pytest_agog.session.addresses import Nats
     from pytest_agog.session.looping import BackgroundLoop
     from pytest_agog.session.run import AgogRun
 

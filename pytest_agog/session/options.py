@@ -41,7 +41,7 @@ FORMS: Final = (
     Form("backend", "where services come from: embedded (default), cluster, external", "BACKEND", repeated=True),
     Form("nats_url", "an existing NATS server; implies --agog-backend=external", "URL", repeated=True),
     Form("postgres_dsn", "an existing Postgres server", "DSN", repeated=True),
-    Form("target", "the system under test, as a YAML file (default: the reference system)", "FILE", "path", repeated=True),
+    Form("target", "a YAML file that describes the system under test", "FILE", "path", repeated=True),
     Form("require", "refuse to skip claims for want of these: " + ", ".join(PARTS), "PART,…", "words", repeated=True),
     Form("report", "write report.json, report.html, summary.md and the ledgers to this folder", "DIR", "path"),
     Form("keep", "leave services up after the last scenario and print their addresses", kind="flag"),

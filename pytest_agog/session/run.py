@@ -53,6 +53,8 @@ class AgogRun:
         """Files that --agog-scenario chose, whatever they are called."""
         self.told: dict[str, Told | Exception] = {}
         """What came of each scenario, by file and matrix values; with xdist the controller's are the workers'."""
+        self.uncollected = False
+        """Whether a worker of xdist met a scenario file that is wrong."""
         self.unwritten = ""
         """Why there is no report, when one was wanted."""
         self.folders = Folders(config)
@@ -135,7 +137,7 @@ class AgogRun:
         stays = False
         try:
             result = await play(scenario, self.play_options(scenario, folder, wanted, progress))
-            stays = any(service.folder == folder for service in result.left_up)
+            stays = bool(result.left_up)
             self._pool_stays |= any(service.name == "postgres" for service in result.left_up)
         finally:
             if not stays:
@@ -203,6 +205,15 @@ class AgogRun:
             options = PostgresOptions(template=Template(*self.target.template_migrations()), outlive=self.options.keep)
             self._pool = PostgresPool(self._pool_folder / "server", options)
         return self._pool
+
+    def left_folders(self) -> tuple[Path, ...]:
+        """What to remove when the services that were left up are ended."""
+        places = [
+            self.folders.lasting,
+            self._pool.server.place if self._pool is not None and self._pool_stays else None,
+        ]
+        found = [place for place in places if place is not None]
+        return tuple(place for place in found if place is found[0] or not place.is_relative_to(found[0]))
 
     def warm_up(self, scenarios: Collection[Scenario]) -> None:
         """Begin to start what the first of `scenarios` would wait for."""

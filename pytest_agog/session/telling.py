@@ -1,10 +1,10 @@
-"""What came of the plays: kept when the ledger is gone, handed from xdist's workers to the controller, and told."""
+"""What came of the plays: kept when the ledger is gone, and told at the end."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +30,30 @@ class Told:
     additions: tuple[str, ...] = ()
     """Paragraphs that plugins add to the summary."""
     left_up: tuple[LeftUp, ...] = ()
+    left_folders: tuple[str, ...] = ()
+    """What to remove when they are ended."""
     handed_over: bool = False
     """Whether a worker of xdist has sent it to the controller."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, for execnet."""
-        left_up = [{**asdict(service), "folder": str(service.folder)} for service in self.left_up]
-        return {"view": self.view.to_json(), "additions": list(self.additions), "left_up": left_up}
+        return {
+            "view": self.view.to_json(),
+            "additions": list(self.additions),
+            "left_up": [asdict(service) for service in self.left_up],
+            "left_folders": list(self.left_folders),
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Told:
         """What `to_json` wrote."""
-        left_up = (LeftUp(**{**service, "folder": Path(service["folder"])}) for service in data["left_up"])
-        return cls(ScenarioView.from_json(data["view"]), tuple(data["additions"]), tuple(left_up), handed_over=True)
+        return cls(
+            ScenarioView.from_json(data["view"]),
+            tuple(data["additions"]),
+            tuple(LeftUp(**service) for service in data["left_up"]),
+            tuple(data["left_folders"]),
+            handed_over=True,
+        )
 
 
 def outcome(
@@ -56,7 +67,7 @@ def outcome(
     known = run.told.get(key)
     if isinstance(known, Exception):
         raise known
-    if known is None or not wanted <= {check.id for check in known.view.checks}:
+    if known is None or not {check.id for check in known.view.checks}.issuperset(wanted):
         try:
             known = tell(run, run.play(scenario, wanted, progress))
         except Exception as error:
@@ -90,19 +101,8 @@ def tell(run: AgogRun, result: PlayResult) -> Told:
         ),
         tuple(text for text in added if text),
         result.left_up,
+        tuple(str(folder) for folder in run.left_folders()) if result.left_up else (),
     )
-
-
-def hand_over(run: AgogRun) -> dict[str, Any]:
-    """What a worker has not sent to the controller yet; it travels with the next report of an item."""
-    fresh = {key: told for key, told in run.told.items() if isinstance(told, Told) and not told.handed_over}
-    run.told.update({key: replace(told, handed_over=True) for key, told in fresh.items()})
-    return {key: told.to_json() for key, told in fresh.items()}
-
-
-def take_over(run: AgogRun, handed: dict[str, Any]) -> None:
-    """Results that a worker sent."""
-    run.told.update({key: Told.from_json(data) for key, data in handed.items()})
 
 
 def every(run: AgogRun) -> list[Told]:
@@ -123,7 +123,13 @@ def prepare_report(folder: Path) -> None:
 
 
 def finish(run: AgogRun, session: pytest.Session) -> None:
-    """Write the reports, where they are wanted. A run that cannot write them fails."""
+    """Write the reports, where they are wanted. A run that cannot write them fails.
+
+    A scenario file that is wrong interrupts the session (exit status 2); xdist only calls that a failure.
+    """
+    goes_on = session.config.getoption("continue_on_collection_errors")
+    if run.uncollected and not goes_on and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
     told = every(run)
     if run.options.report is None or not told:
         return
@@ -174,7 +180,7 @@ def _left_up(told: list[Told]) -> Iterator[str]:
             yield f"    {service.name:<15} {service.url}{pid}"
     services = [service for one in staying for service in one.left_up]
     pids = dict.fromkeys(str(service.pid) for service in services if service.pid is not None)
-    folders = dict.fromkeys(str(service.folder) for service in services)
+    folders = dict.fromkeys(folder for one in staying for folder in one.left_folders)
     yield f"end them with: kill {' '.join(pids)}; rm -r {shlex.join(folders)}"
 
 

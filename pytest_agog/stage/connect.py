@@ -18,18 +18,26 @@ if TYPE_CHECKING:
 FIRST_CONNECT = 2.0
 """Seconds for the first connection, all servers of the URL together."""
 RECONNECT_WAIT = 0.05
+HARNESS_INBOX = "_INBOX.agog_play"
+"""Inboxes of the player itself: within what a user with the usual `_INBOX.>` may subscribe, and told from others."""
 _SCHEMES = ("nats", "tls", "ws", "wss")
 _LOG = logging.getLogger(__name__)
 _REFUSALS = ("authorization violation", "authentication", "user authentication", "permissions violation", "revoked")
 
 
 async def connect_nats(
-    url: str, *, creds: Path | None = None, name: str = "agog", patience: float = FIRST_CONNECT
+    url: str,
+    *,
+    creds: Path | None = None,
+    name: str = "agog",
+    patience: float = FIRST_CONNECT,
+    inbox: str = "_INBOX",
 ) -> Client:
     """Connect to NATS at `url` (several servers separated by commas).
 
     The first connection succeeds within `patience` seconds or fails with the reason. One that is lost later is tried
-    again every 50 ms for as long as it takes; what the client reports meanwhile goes to the log.
+    again every 50 ms for as long as it takes; what the client reports meanwhile goes to the log. Replies to it travel
+    on subjects that begin with `inbox`.
 
     Raises:
         NatsUnreachable: nobody answers, or not as NATS does.
@@ -55,6 +63,7 @@ async def connect_nats(
             await client.connect(
                 servers=servers,
                 name=name,
+                inbox_prefix=inbox,
                 error_cb=note,
                 user_credentials=str(creds) if creds else None,
                 connect_timeout=max(1, int(patience)),

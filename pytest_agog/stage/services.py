@@ -19,8 +19,6 @@ class LeftUp:
     """As it is, with its password: whoever asked for the service wants to use it."""
     pid: int | None
     """What to end; None when it comes with the service before it."""
-    folder: Path
-    """What to remove afterwards."""
 
 
 class NatsService(Protocol):

@@ -127,11 +127,11 @@ class Stage:
         for number, server in enumerate(servers, start=1):
             if isinstance(server, NatsServer) and server.alive:
                 name = "nats" if len(servers) == 1 else f"nats-{number}"
-                found.append(LeftUp(name, server.url, server.pid, self.options.folder))
-                found.append(LeftUp(f"{name} monitor", server.monitor_url, None, self.options.folder))
+                found.append(LeftUp(name, server.url, server.pid))
+                found.append(LeftUp(f"{name} monitor", server.monitor_url, None))
         pool = self.options.postgres
         if self._postgres is None and pool is not None and self.postgres_dsn is not None and pool.server.alive:
-            found.append(LeftUp("postgres", self.postgres_dsn, pool.server.pid, pool.server.place))
+            found.append(LeftUp("postgres", self.postgres_dsn, pool.server.pid))
         return tuple(found)
 
     async def __aenter__(self) -> Stage:

@@ -6,9 +6,9 @@ that is read from a YAML file becomes another `Target` with the same three entri
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pytest_agog.stage.ports import Deliverables, Outgoing, Published, PublishWatcher
 
@@ -19,21 +19,30 @@ if TYPE_CHECKING:
 _REPLICAS_IN_A_CLUSTER: Final = 3
 
 
+class PrepareStreams(Protocol):
+    """Creates streams and durable consumers."""
+
+    def __call__(self, nats_url: str, servers: int = 1, agents: Mapping[str, str] | None = None) -> Awaitable[None]:
+        """In the NATS system of so many `servers`; `agents` beside the seven, with the types of their deliverables."""
+        ...
+
+
 @dataclass(frozen=True)
 class Target:
     """A system under test, as far as a play needs its parts brought up."""
 
     name: str
-    prepare_streams: Callable[[str, int], Awaitable[None]]
-    """NATS URL and number of servers: creates streams and durable consumers."""
+    prepare_streams: PrepareStreams
     template_migrations: Callable[[], tuple[str, Callable[[str], None]]]
     """A key that names the schema, and what brings it about in the database with a given DSN."""
     deliverables: Callable[[str, PublishWatcher | None], Awaitable[Deliverables]]
     """NATS URL and watcher: the deliverable engine."""
 
 
-async def prepare_streams(nats_url: str, servers: int = 1) -> None:
+async def prepare_streams(nats_url: str, servers: int = 1, agents: Mapping[str, str] | None = None) -> None:
     """Create all streams and consumers of the contract, replicated in a cluster of three or more `servers`.
+
+    Further `agents` (name to type of deliverable) get their streams as the seven have theirs.
 
     Raises:
         StreamDiffers: one that is there already is not as defined.
@@ -44,7 +53,7 @@ async def prepare_streams(nats_url: str, servers: int = 1) -> None:
     link = await connect(nats_url)
     try:
         replicas = _REPLICAS_IN_A_CLUSTER if servers >= _REPLICAS_IN_A_CLUSTER else 1
-        for outcome in await init_streams(link, replicas=replicas):
+        for outcome in await init_streams(link, replicas=replicas, agents=agents):
             outcome.raise_if_wrong()
     finally:
         await link.close()

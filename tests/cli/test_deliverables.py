@@ -224,10 +224,11 @@ def test_a_terminal_obeys_nothing_in_a_report(here: Any, server: NatsServer, tmp
     assert "\\x1b]0;owned\\x07 [red]text[/red] \\u202e" in text
 
 
-def test_a_reader_that_goes_away_is_no_error(here: Any, server: NatsServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_error(here: Any, server: NatsServer, tmp_path: Path, unbuffered: str) -> None:
     (tmp_path / "long.md").write_text("x" * 2_000_000)
     here("publish", "roy", "backend", "search", tmp_path / "long.md")
-    environment = {**os.environ, "NATS_URL": server.url}
+    environment = {**os.environ, "NATS_URL": server.url, "PYTHONUNBUFFERED": unbuffered}
     with subprocess.Popen(
         [*COMMAND, "fetch", URL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:

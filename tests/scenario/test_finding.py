@@ -40,6 +40,15 @@ def test_what_cannot_be_read_is_no_scenario(tmp_path: Path) -> None:
         assert not is_scenario(path)
 
 
+def test_a_folder_shows_what_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "secret.yaml"
+    path.write_text("a: 1\n")
+    path.chmod(0)
+    assert find(tmp_path) == ([] if os.access(path, os.R_OK) else [path])  # root may read everything
+    path.chmod(0o600)
+    assert find(tmp_path) == []
+
+
 def test_folders_are_searched_in_order(tmp_path: Path) -> None:
     for name in ("b/2.yaml", "b/1.yml", "a/z.yaml", ".hidden/x.yaml", "node_modules/x.yaml", "b/.x.yaml", "b/x.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

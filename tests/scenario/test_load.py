@@ -194,7 +194,12 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         ),
         ("wait: {until: {message: {subject: »'a b'}}}", ["'a b' is no subject"]),
         ("wait: {until: »{}}", ["must not be empty (at least 1)"]),
-        ("chain: {feature: »f.g, turns: [{agent: roy, task: t}]}", ["'f.g' cannot be part of a subject"]),
+        (
+            "chain: {feature: »f.g, turns: [{agent: roy, task: t}]}",
+            [
+                "token 'f.g' cannot be part of a subject: it contains '.'. Use 1 to 128 bytes without dots, spaces, '*', '>' or control characters."
+            ],
+        ),
         ("chain: {feature: f, turns: »[]}", ["must not be empty (at least 1)"]),
         (
             "chain: {feature: f, turns: [»{agent: »rou, »tsk: t}]}",

@@ -82,7 +82,7 @@ def section(text: str, heading: str) -> str:
     lines, places = _places(text)
     wanted = heading.strip()
     found = [place for place in places if wanted in (place.title, place.raw)]
-    found = found or [place for place in places if place.path == wanted]
+    found = found or [place for place in places if place.path.strip() == wanted]
     if not found:
         raise SectionMissing(heading=heading, nearest=_nearest(wanted, places))
     parts, done = [], 0

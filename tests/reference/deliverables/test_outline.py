@@ -123,6 +123,12 @@ def test_a_rule_at_the_beginning_is_no_front_matter() -> None:
     assert [heading.title for heading in outline("---\n\n# A\n\n---\n")] == ["A"]
 
 
+def test_a_heading_below_one_without_text_has_a_path() -> None:
+    text = "#\n=\n-"
+    assert [heading.path for heading in outline(text)] == ["", " > ="]
+    assert section(text, " > =") == "=\n-"
+
+
 words = st.text(alphabet="abcXYZ # *`_\n\r-=>", max_size=40)
 
 

@@ -219,3 +219,7 @@ class WouldOverwrite(BadInput):
 
 class ReportUnwritable(BadInput):
     """The report cannot be written to {folder} ({reason}). Choose another folder with --agog-report."""
+
+
+class NoBundle(BadInput):
+    """{path} {reason}. Give a folder that `pytest --agog-report=DIR` wrote: DIR, DIR/bundle, or a bundle in it."""

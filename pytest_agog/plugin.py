@@ -113,7 +113,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if run is None:
         return
     run.stop()
-    if not hasattr(session.config, "workerinput"):
+    if (run.told or run.uncollected) and not hasattr(session.config, "workerinput"):
         from pytest_agog.session.telling import finish
 
         finish(run, session)

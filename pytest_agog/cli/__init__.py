@@ -18,7 +18,7 @@ import typer
 from pytest_agog import __version__
 from pytest_agog.errors import AgogError, Exit
 
-GROUPS: Final = ("up", "deliverables", "doctor", "authoring", "demo", "verify")
+GROUPS: Final = ("up", "deliverables", "doctor", "authoring", "plays", "verify")
 """Modules of this package, each with `register(app)`; imported when the command runs, and light themselves."""
 INTERRUPTED: Final = 130
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_agog.errors import AgogError, DeliverableMissing, NoticeMissing
+from pytest_agog import masking
+from pytest_agog.errors import AgogError, NoticeMissing
 from pytest_agog.ledger.facts import AgentSpawned, Earlier, NoticeSeen, PayloadId
 from pytest_agog.play import agents
-from pytest_agog.play.agents import Input, Ran, Work
 from pytest_agog.play.context import PlayContext, StepFailed
+from pytest_agog.play.work import Input, Ran, Work, parse_notice
 from pytest_agog.scenario.model import Chain, Turn
 from pytest_agog.scenario.scenario import Step
 from pytest_agog.wire import subjects
+
+_UNREACHABLE = 3
+"""Exit code of errors that say that a service is away."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,9 @@ class _HandedOn:
 async def play_chain(context: PlayContext, step: Step, chain: Chain) -> None:
     """Let every turn be taken, in order.
 
-    A turn is done when its agent exits 0 and prints a completion notice for this feature; otherwise it is tried again
-    up to `retries` times, and then the chain ends.
+    A turn is done when its agent exits 0 and prints a completion notice for this feature, whatever its status: a chain
+    has no orchestrator that would act on BLOCKED or FAILED, and claims judge the notices. A turn that is not done is
+    tried again up to `retries` times; then the chain ends.
 
     Raises:
         StepFailed: a turn failed for good; the message names it and the reason.
@@ -40,10 +45,20 @@ async def play_chain(context: PlayContext, step: Step, chain: Chain) -> None:
 async def _take_turn(
     context: PlayContext, step: int, chain: Chain, number: int, turn: Turn, done: list[_HandedOn]
 ) -> _HandedOn:
-    failure = Ran(1, "", "it was never tried")
+    failure = Ran("", "it was never tried")
     for attempt in range(1, chain.retries + 2):
+        if attempt > 1:
+            context.progress(f"{chain.feature}: {turn.agent} ({turn.task}), try {attempt} of {chain.retries + 1}")
         work = Work(
-            step, turn.agent, turn.task, chain.feature, attempt, turn.fetches, tuple(entry.entry for entry in done)
+            chain=step,
+            agent=turn.agent,
+            task=turn.task,
+            feature=chain.feature,
+            attempt=attempt,
+            nats_url=context.stage.nats.url,
+            output_folder=str(context.stage.output_folder),
+            fetches=turn.fetches,
+            inputs=tuple(entry.entry for entry in done),
         )
         outcome = await _spawn(context, work, tuple(entry.earlier for entry in done))
         if isinstance(outcome, _HandedOn):
@@ -57,18 +72,19 @@ async def _take_turn(
 
 async def _spawn(context: PlayContext, work: Work, earlier: tuple[Earlier, ...]) -> _HandedOn | Ran:
     ledger = context.ledger
-    prompt = ledger.payloads.put(work.prompt())
+    # The address of an external server may hold a password.
+    prompt = ledger.payloads.put(masking.mask(work.prompt().decode()).encode())
     ledger.append(AgentSpawned(work.chain, work.agent, work.task, work.feature, work.attempt, prompt, earlier))
     ran = await agents.run_agent(context, work)
     if ran.reason:
-        ledger.append(NoticeSeen(work.agent, work.feature, work.attempt, None, ran.reason))
+        ledger.append(NoticeSeen(work.agent, work.feature, work.attempt, None, masking.mask(ran.reason)))
         return ran
     try:
-        parsed = agents.parse_notice(work, ran)
+        parsed = parse_notice(work, ran)
     except NoticeMissing as error:
-        ledger.append(NoticeSeen(work.agent, work.feature, work.attempt, None, str(error)))
-        return Ran(ran.exit, ran.output, str(error), ran.detail)
-    notice = ledger.payloads.put(parsed.text.encode())
+        ledger.append(NoticeSeen(work.agent, work.feature, work.attempt, None, masking.mask(str(error))))
+        return Ran(ran.output, str(error), ran.detail)
+    notice = ledger.payloads.put(parsed.text.encode("utf-8", "replace"))
     ledger.append(NoticeSeen(work.agent, work.feature, work.attempt, notice))
     url = parsed.notice.deliverable
     report = await _content(context, url)
@@ -79,12 +95,10 @@ async def _content(context: PlayContext, url: str) -> PayloadId | None:
     """The report behind a notice's URL, or None when the URL leads nowhere: checks say so, the chain goes on."""
     if not url.startswith(subjects.URL_SCHEME):
         return None
-    engine = await context.stage_engine()
     try:
+        engine = await context.engine()
         return context.ledger.payloads.put((await engine.require(url)).encode())
-    except DeliverableMissing:
-        return None
     except AgogError as error:
-        if error.exit_code == 3:
+        if error.exit_code == _UNREACHABLE:
             raise
         return None

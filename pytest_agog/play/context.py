@@ -11,6 +11,7 @@ from pytest_agog.checks.base import Verdict
 from pytest_agog.checks.registry import Checks
 from pytest_agog.errors import AgogError
 from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.play.watching import LedgerWatcher
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.stage.ports import Deliverables
 from pytest_agog.stage.stage import Stage
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_agog.ledger.prober import Prober
     from pytest_agog.ledger.recorder import Recorder
+    from pytest_agog.play.acks import AckedPublisher
 
 
 class StepFailed(AgogError):
@@ -30,6 +32,17 @@ class StepFailed(AgogError):
         super().__init__(message)
         self.detail = detail
         """More lines for people: an agent's output, the end of a log."""
+
+
+class WaitedInVain(StepFailed):
+    """What a `wait` step waited for did not come true."""
+
+    def __init__(self, check: str, seconds: float, verdict: Verdict) -> None:
+        super().__init__(
+            f"waited {seconds:.3g}s for `{check}`: expected {verdict.expected}, observed {verdict.observed}",
+            verdict.nearest,
+        )
+        self.verdict = verdict
 
 
 @dataclass
@@ -46,35 +59,48 @@ class PlayContext:
     target: Target
     checks: Checks
     progress: Callable[[str], None]
-    engines: dict[str, Deliverables] = field(default_factory=dict)
-    """Deliverable engines by who publishes through them."""
     spawns: dict[str, int] = field(default_factory=dict)
     """How often each agent was spawned so far in this play."""
+    down: set[int] = field(default_factory=set)
+    """The nats-servers, counted from 1, that a step killed or stopped and none started again."""
+    publisher: AckedPublisher | None = None
+    """Made by the first step that publishes."""
+    _engines: dict[str, Deliverables] = field(default_factory=dict)
 
     def file(self, written: str) -> Path:
         """Where the data file is that the scenario writes as `written`."""
         return self.scenario.files.get(written, self.scenario.folder / written)
 
-    async def stage_engine(self) -> Deliverables:
-        """The engine with which the harness itself reads; what it reads counts as handed to nobody."""
-        if "" not in self.engines:
-            self.engines[""] = await self.target.deliverables(self.stage.nats.url, None)
-        return self.engines[""]
+    async def engine(self, agent: str = "") -> Deliverables:
+        """The deliverable engine through which `agent` publishes and reads, with a connection of its own.
+
+        Without a name, the one with which the harness itself reads.
+        """
+        if agent not in self._engines:
+            watcher = LedgerWatcher(self.ledger, agent) if agent else None
+            self._engines[agent] = await self.target.deliverables(self.stage.nats.url, watcher)
+        return self._engines[agent]
+
+    @property
+    def engines(self) -> tuple[Deliverables, ...]:
+        """All that were made so far; whoever made the context closes them."""
+        return tuple(self._engines.values())
 
     def environment(self) -> Mapping[str, str]:
         """What commands find in their environment, on top of the harness's own."""
         found = {"NATS_URL": self.stage.nats.url, "AGENT_OUTPUT_DIR": str(self.stage.output_folder)}
         if self.stage.postgres_dsn is not None:
             found["DATABASE_URL"] = self.stage.postgres_dsn
+        if self.stage.options.nats_creds is not None:
+            found["NATS_CREDS"] = str(self.stage.options.nats_creds)
         return found
 
+    @property
+    def servers(self) -> int:
+        """How many nats-servers there are."""
+        return max(1, self.stage.nats.replicas)
 
-class WaitedInVain(StepFailed):
-    """What a `wait` step waited for did not come true."""
-
-    def __init__(self, check: str, seconds: float, verdict: Verdict) -> None:
-        super().__init__(
-            f"waited {seconds:.3g}s for `{check}`: expected {verdict.expected}, observed {verdict.observed}",
-            verdict.nearest,
-        )
-        self.verdict = verdict
+    @property
+    def nats_is_gone(self) -> bool:
+        """Whether steps have taken so many nats-servers away that JetStream cannot answer."""
+        return 2 * (self.servers - len(self.down)) <= self.servers

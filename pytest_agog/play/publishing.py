@@ -2,114 +2,99 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from pytest_agog.ledger.facts import PublishAcked, PublishAttempted, PublishRefused
+from pytest_agog.ledger.facts import PublishAttempted
+from pytest_agog.play.acks import NO_STREAM, AckedPublisher, Refused
 from pytest_agog.play.context import PlayContext, StepFailed
 from pytest_agog.scenario.model import Publish
 from pytest_agog.scenario.scenario import Step
+from pytest_agog.wire.deliverables import encoded_size
 
-if TYPE_CHECKING:
-    from nats.js import JetStreamContext
-    from nats.js.api import PubAck
-
-ACK_TIMEOUT = 5.0
-"""Seconds until a missing PubAck counts as refused."""
-WINDOW = 1000
-"""Publishes that may wait for their PubAck at once."""
+FLUSH_TIMEOUT = 5
+"""Seconds in which the server must have taken core messages."""
+_TOLD_EVERY = 10_000
 
 
 async def play_publish(context: PlayContext, step: Step, publish: Publish) -> None:
-    """Publish the message as often as the step says.
+    """Publish the message as often as the step says. With JetStream the first refusal ends it.
 
     Raises:
-        StepFailed: a publish was not acknowledged.
+        StepFailed: the message cannot be sent, or was not acknowledged.
     """
     data = _payload(context, publish)
-    limit = context.client.max_payload
-    if len(data) > limit:
+    size, limit = encoded_size(data, publish.headers), context.client.max_payload
+    if size > limit:
         raise StepFailed(
-            f"{publish.subject}: {len(data)} bytes, the server takes {limit}; raise services.nats.max_payload"
+            f"{publish.subject}: {size} bytes with headers, the server takes {limit}; raise services.nats.max_payload"
         )
-    payload = context.ledger.payloads.put(data)
-    by = f"step {step.number}"
-    headers = dict(publish.headers) or None
     if publish.core:
-        for _ in range(publish.times):
-            context.ledger.append(PublishAttempted(publish.subject, payload, by, dict(publish.headers), core=True))
-            await context.client.publish(publish.subject, data, headers=headers)
-        await context.client.flush()
-        return
-    await _publish_with_acks(context, publish, data, payload, by)
+        await _publish_core(context, step, publish, data)
+    else:
+        await _publish_acked(context, step, publish, data)
+
+
+async def _publish_core(context: PlayContext, step: Step, publish: Publish, data: bytes) -> None:
+    payload = context.ledger.payloads.put(data)
+    try:
+        for number in range(publish.times):
+            _tell(context, publish, number)
+            _attempt(context, step, publish, payload)
+            await context.client.publish(publish.subject, data, headers=dict(publish.headers) or None)
+        await context.client.flush(FLUSH_TIMEOUT)
+    except Exception as error:
+        raise StepFailed(f"{publish.subject} could not be published: {_reason(error)}") from None
+
+
+async def _publish_acked(context: PlayContext, step: Step, publish: Publish, data: bytes) -> None:
+    payload = context.ledger.payloads.put(data)
+    try:
+        if context.publisher is None:
+            context.publisher = await AckedPublisher(context.client, context.ledger).open()
+        for number in range(publish.times):
+            _tell(context, publish, number)
+            attempt = _attempt(context, step, publish, payload)
+            await context.publisher.send(publish.subject, data, dict(publish.headers) or None, attempt)
+        await context.publisher.settle()
+    except Refused as refusal:
+        hint = "; `core: true` publishes without a stream" if str(refusal) == NO_STREAM else ""
+        raise StepFailed(f"{publish.subject} was not acknowledged: {refusal}{hint}") from None
+    except Exception as error:
+        raise StepFailed(f"{publish.subject} could not be published: {_reason(error)}") from None
+
+
+def _attempt(context: PlayContext, step: Step, publish: Publish, payload: str) -> int:
+    by = f"step {step.number}"
+    return context.ledger.append(
+        PublishAttempted(publish.subject, payload, by, dict(publish.headers), core=publish.core)
+    )
+
+
+def _tell(context: PlayContext, publish: Publish, number: int) -> None:
+    if number and number % _TOLD_EVERY == 0:
+        context.progress(f"publishing on {publish.subject}: {number:,} of {publish.times:,}")
 
 
 def _payload(context: PlayContext, publish: Publish) -> bytes:
     if publish.file is not None:
-        return context.file(publish.file).read_bytes()
+        try:
+            return context.file(publish.file).read_bytes()
+        except OSError as error:
+            raise StepFailed(f"{publish.file} cannot be read: {error.strerror}") from None
     if publish.text is not None:
         return publish.text.encode("utf-8", "surrogatepass")
     if publish.base64 is not None:
         try:
-            return base64.b64decode(publish.base64, validate=True)
-        except binascii.Error as error:
+            return base64.b64decode("".join(publish.base64.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
             raise StepFailed(f"{publish.subject}: the base64 text cannot be decoded: {error}") from None
-    if "json_" in publish.model_fields_set:
-        return to_json(publish.json_)
-    return b""
-
-
-async def _publish_with_acks(context: PlayContext, publish: Publish, data: bytes, payload: str, by: str) -> None:
-    """Publish `times` times, up to a window of publishes under way; the first refusal ends it."""
-    jetstream = context.client.jetstream(publish_async_max_pending=WINDOW)
-    under_way: list[tuple[int, asyncio.Future[PubAck]]] = []
-    for number in range(publish.times):
-        attempt = context.ledger.append(PublishAttempted(publish.subject, payload, by, dict(publish.headers)))
-        under_way.append((attempt, await _start(context, jetstream, publish, data, attempt)))
-        if len(under_way) >= WINDOW or number == publish.times - 1:
-            await _settle(context, publish.subject, under_way)
-            under_way.clear()
-
-
-async def _start(
-    context: PlayContext, jetstream: JetStreamContext, publish: Publish, data: bytes, attempt: int
-) -> asyncio.Future[PubAck]:
-    try:
-        return await jetstream.publish_async(
-            publish.subject, data, wait_stall=ACK_TIMEOUT, headers=dict(publish.headers) or None
-        )
-    except Exception as error:
-        context.ledger.append(PublishRefused(attempt, _reason(error)))
-        raise StepFailed(f"{publish.subject} could not be published: {_reason(error)}") from None
-
-
-async def _settle(context: PlayContext, subject: str, under_way: list[tuple[int, asyncio.Future[PubAck]]]) -> None:
-    _, waiting = await asyncio.wait([future for _, future in under_way], timeout=ACK_TIMEOUT)
-    refusal = ""
-    for attempt, future in under_way:
-        if future in waiting:
-            future.cancel()
-            reason = f"no PubAck within {ACK_TIMEOUT:g}s"
-        elif (error := future.exception()) is not None:
-            reason = _reason(error)
-        else:
-            ack = future.result()
-            context.ledger.append(PublishAcked(attempt, ack.stream, ack.seq, bool(ack.duplicate)))
-            continue
-        context.ledger.append(PublishRefused(attempt, reason))
-        refusal = refusal or reason
-    if refusal:
-        raise StepFailed(
-            f"{subject} was not acknowledged: {refusal}; is a stream bound to this subject? `core: true` asks for no ack"
-        )
+    # `json: null` is a payload of four bytes; without any of the four there is none.
+    return to_json(publish.json_) if "json_" in publish.model_fields_set else b""
 
 
 def _reason(error: BaseException) -> str:
     """A client's error in one line, without its library's prefix."""
-    if type(error).__name__ == "NoStreamResponseError":
-        return "no stream takes this subject"
-    return str(getattr(error, "description", None) or str(error) or type(error).__name__)
+    return " ".join(str(error).removeprefix("nats: ").split()) or type(error).__name__

@@ -27,6 +27,9 @@ class Stopping:
         for number in _ENDING:
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._before[number] = signal.signal(number, _interrupt)
+        if worker and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # xdist ends its workers with SIGINT, which they inherit as ignored when pytest runs in the background.
+            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
         if worker and sys.platform == "linux":
             import ctypes
 

@@ -16,6 +16,13 @@ from typing import Final
 DOCS: Final = Path(__file__).resolve().parent
 
 PAGES: Final = {
+    "reference/commands.md": "commands",
+    "reference/errors.md": "errors",
+    "reference/options.md": "options",
+    "reference/report.md": "report",
+    "reference/report.schema.json": "report_schema",
+    "reference/scenario.schema.json": "scenario_schema",
+    "reference/scenarios.md": "scenarios",
     "reference/wire.md": "wire",
 }
 """Each generated page and the module in `docs/pages/` that writes it."""

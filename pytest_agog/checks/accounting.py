@@ -90,6 +90,11 @@ class _Held:
     floors: dict[str, int] = field(default_factory=dict)
     windows: dict[str, float] = field(default_factory=dict)
 
+    def holds(self, message: Message) -> bool:
+        """Whether the stream still holds a message that it was seen to hold."""
+        end = self.ends.get(message.stream or "")
+        return end is None or not end.excludes(message.sequence or 0, message.index)
+
 
 def account_for(ledger: Ledger, patterns: Sequence[str] | None = None) -> Accounting:
     """The account of all publishes on subjects that fit one of `patterns`; of all without them."""
@@ -104,7 +109,9 @@ def _account(ledger: Ledger, patterns: tuple[str, ...] | None) -> Accounting:
     losses, claimed = _claims(ledger, acked, held)
     silent = [attempt for attempt in attempts if attempt.ack is None]
     free = [
-        message for position, message in held.at.items() if position not in claimed and _concerns(patterns, message)
+        message
+        for position, message in held.at.items()
+        if position not in claimed and _concerns(patterns, message) and held.holds(message)
     ]
     found, left = _claim_unacknowledged(silent, free)
     contents = {_content(attempt.fact) for attempt in attempts}
@@ -143,7 +150,8 @@ def _fits(known: dict[str, bool], patterns: tuple[str, ...] | None, subject: str
     if patterns is None:
         return True
     if subject not in known:
-        known[subject] = any(subjects.matches(pattern, subject) for pattern in patterns)
+        names = {subject, stored_as(subject)}
+        known[subject] = any(subjects.matches(pattern, name) for pattern in patterns for name in names)
     return known[subject]
 
 
@@ -216,15 +224,18 @@ def _committed(held: _Held, attempt: Attempt) -> bool:
 def _claims(ledger: Ledger, acked: Sequence[Attempt], held: _Held) -> tuple[dict[int, Lost | None], set[Position]]:
     """Acknowledged attempts that streams do not hold (None: committed all the same), and the positions of the rest."""
     claimed: set[Position] = set()
+    owned: set[Position] = set()  # by the attempt that stored it; its retries may be acknowledged before it
     missing: dict[int, Lost | None] = {}
     # The last acknowledgement of a sequence is the one that counts: an earlier one was rolled back.
     for attempt in sorted(acked, key=lambda attempt: -attempt.acked_at):
         ack = attempt.ack
         assert ack is not None
         position = (ack.stream, ack.sequence)
-        why = _why_missing(attempt, held, taken=position in claimed and not ack.duplicate)
+        why = _why_missing(attempt, held, taken=position in owned and not ack.duplicate)
         if why is None:
             claimed.add(position)
+            if not ack.duplicate:
+                owned.add(position)
         else:
             missing[attempt.index] = None if _committed(held, attempt) else Lost(attempt, why)
     return missing, claimed
@@ -234,8 +245,9 @@ def _why_missing(attempt: Attempt, held: _Held, *, taken: bool) -> str | None:
     ack = attempt.ack
     assert ack is not None
     message, end = held.at.get((ack.stream, ack.sequence)), held.ends.get(ack.stream)
-    if end is not None and end.excludes(ack.sequence, attempt.acked_at):
-        why = f"{{}} is past the end of the stream, #{end.last}" if end.exists else "{} is gone with its stream"
+    gone = end.why(ack.sequence, attempt.acked_at) if end is not None else None
+    if gone is not None:
+        why = gone
     elif message is None:
         why = "{} was never seen in the stream"
     elif taken or (message.payload != attempt.fact.payload and not ack.duplicate):

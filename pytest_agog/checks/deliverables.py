@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pytest_agog.checks import differing, reports
+from pytest_agog.checks import differing, ends, reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, verdict
 from pytest_agog.checks.reports import Report
 from pytest_agog.checks.telling import clock, close_names, excerpt, listed, plural, short
@@ -133,6 +133,8 @@ def _no_report(report: Report) -> list[str]:
         return ["the content is empty"]
     if reports.is_notice(report):
         return ["the content is a completion notice, not a report"]
+    if (stand_in := reports.stand_in(report)) is not None:
+        return [f"the content is not the whole report: it has {stand_in} ('{short(report.text.strip()[-60:])}')"]
     return []
 
 
@@ -191,13 +193,25 @@ def _revision(report: Report) -> Evidence:
 def _missing(ledger: Ledger, subject: str, expected: str) -> Verdict:
     known: Sequence[str] = sorted({report.message.subject for report in reports.all_reports(ledger)})
     close = close_names(subject, known)
-    refused = [message for message in ledger.messages(subject) if message.stream is None]
-    why = "; a message passed, but no stream took it" if refused else ""
+    why = _gone(ledger, subject)
+    if not why and any(message.stream is None for message in ledger.messages(subject)):
+        why = "; a message passed, but no stream took it"
     return failed(
         expected=expected,
         observed=f"no deliverable is stored on {subject}{why}",
         nearest=f"stored are {listed(close or known, 5)}" if known else "no deliverable is stored at all",
     )
+
+
+def _gone(ledger: Ledger, subject: str) -> str:
+    """What became of the last report that a stream held and holds no longer."""
+    held = ledger.stored(subject)
+    if not held:
+        return ""
+    last = held[-1]
+    end = ends.ends_of(ledger).get(last.stream or "")
+    why = end.why(last.sequence or 0, last.index) if end is not None else None
+    return f" any longer: {why.format(f'{last.stream} #{last.sequence}')}" if why else ""
 
 
 def _probes(arguments: DeliverableArguments) -> Sequence[Probe]:

@@ -58,7 +58,7 @@ class SeenNotice:
     place: str
     notice: Notice | None
     reason: str = ""
-    """Why `text` is no notice."""
+    """Why `text` is no notice; agent and requirement are then those who owed it."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def _on_results(ledger: Ledger) -> list[SeenNotice]:
     found = []
     for message in ledger.messages("results.>"):
         document = ledger.payloads.json(message.payload)
-        notice, _ = _parse(document)
-        if notice is None:
+        notice, reason = _parse(document)
+        if notice is None and not _claims_to_be_one(document):
             continue
         if any(key in document for key in _ADDED_BY_THE_GATE):
             own = {key: value for key, value in document.items() if key not in _ADDED_BY_THE_GATE}
@@ -107,8 +107,20 @@ def _on_results(ledger: Ledger) -> list[SeenNotice]:
         else:
             text, count = ledger.payloads.text(message.payload), ledger.tokens(message.payload)
         place = f"{message.subject} · {message.stream} #{message.sequence}" if message.stream else message.subject
-        found.append(SeenNotice(notice.agent, notice.requirement, text, count, message.at, place, notice))
+        agent, requirement = _named(message.subject) if notice is None else (notice.agent, notice.requirement)
+        found.append(SeenNotice(agent, requirement, text, count, message.at, place, notice, reason))
     return found
+
+
+def _claims_to_be_one(document: Any) -> bool:
+    """Whether a result that is no notice of the contract was meant as one. [F18]"""
+    return isinstance(document, dict) and "status" in document
+
+
+def _named(subject: str) -> tuple[str, str]:
+    """Agent and requirement of a result, by its subject."""
+    parts = subject.split(".")
+    return (parts[1], parts[2]) if len(parts) > 2 else (parts[-1], "")
 
 
 def _parse(document: Any) -> tuple[Notice | None, str]:
@@ -211,6 +223,8 @@ def unresolved(ledger: Ledger, notice: Notice) -> str | None:
         return f"its URL {short(url)} leads to no report: {report.reason}"
     if reports.is_notice(report):
         return f"its URL {short(url)} leads to a completion notice, not to a report"
+    if not report.text.strip():
+        return f"its URL {short(url)} leads to an empty report"
     return None
 
 

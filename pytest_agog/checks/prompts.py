@@ -115,7 +115,7 @@ def _compare(ledger: Ledger, threshold: float) -> _Compared:
     everything = _distinct(ledger)
     prompts = prompts_of(ledger)
     sought = overlap.Reports([report.text for report in everything])
-    lengths = [len(text) for text in sought.texts]
+    lengths = sought.sizes
     judged = sum(length >= overlap.SHORTEST_TEXT for length in lengths)
     fewest = min(
         (overlap.allowance(length, threshold) for length in lengths if length >= overlap.SHORTEST_TEXT), default=0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -135,6 +136,30 @@ def is_notice(report: Report) -> bool:
     if not text.startswith("{") or len(text) > _LARGEST_NOTICE:
         return False
     return notice_in(_json(text)) is not None
+
+
+# A mark that something was left out, alone on the last line or behind what it cut off.
+_CUT: Final = re.compile(
+    r"(?:^[\W_]*(?:(?:output|report|content|text|message|rest|remainder|remaining[ \w]{0,20})[ ])?"
+    r"(?:was[ ]|is[ ])?(?:truncated|omitted|cut off)\b(?=[\W_]*(?:\Z|at|after|here|for|due|because|\d))[^\n]{0,40}"
+    r"|\[[^\[\]\w\n]{0,5}(?:[\w ]{0,30}[ ])?truncated\b[^\[\]\n]{0,40}\])[\W_]*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+_STAND_IN: Final = re.compile(
+    r"[\W_]*(?:(?:insert|add|put|your|the|full|actual|report|content|text|goes|to|be|is|follows|here|later|see|above|below|"
+    r"placeholder|todo|tbd|n/?a|none|null|undefined|lorem|ipsum)[\W_]*){1,12}\Z",
+    re.IGNORECASE,
+)
+_END: Final = 300
+"""Characters at the end of a report in which a mark of truncation is looked for."""
+
+
+def stand_in(report: Report) -> str | None:
+    """What stands in the report's place or at its end, if it says itself that it is not the report. [F15]"""
+    text = report.text.strip()
+    if len(text) <= _END and _STAND_IN.match(text):
+        return "a placeholder"
+    return "a mark of truncation at its end" if _CUT.search(text[-_END:]) else None
 
 
 def _json(text: str) -> Any:

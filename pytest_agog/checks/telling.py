@@ -137,7 +137,10 @@ def clock(at: float) -> str:
 def of_message(ledger: Ledger, message: Message, note: str = "") -> Evidence:
     """A message as evidence: subject, stream and sequence, size, time, and the beginning of its payload."""
     place = f"{message.stream} #{message.sequence}" if message.stream is not None else "core"
-    text = f"{short(message.subject)} · {place} · {format_size(message.size)} · {clock(message.at)}"
+    subject = short(message.subject)
+    if message.published_on is not None:
+        subject += f" (published on {short(message.published_on)})"
+    text = f"{subject} · {place} · {format_size(message.size)} · {clock(message.at)}"
     return Evidence(
         "message",
         message.at,

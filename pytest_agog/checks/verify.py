@@ -86,4 +86,7 @@ def _judge(ledger: Ledger, claim: Mapping[str, Any], checks: Checks) -> Verdict 
     except ValidationError as error:
         first = error.errors()[0]
         return f"its arguments cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return checks[word].judge(ledger, arguments)
+    try:
+        return checks[word].judge(ledger, arguments)
+    except Exception as error:  # a ledger that was tampered with can hold what no recorder writes
+        return f"the check itself failed: {type(error).__name__}: {error}"

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 Outcome = Literal["as saved", "altered", "different"]
 _INSIDE_REPORT: Final = "bundle"
+_LISTS: Final = ("claims", "verdicts")
 _SHOWN: Final = 20
 """Lines about one bundle; --json has all of them."""
+_LONGEST: Final = 600
+"""Characters of such a line."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def verify_bundle(folder: Path) -> Verified:
     except (BadInput, OSError) as error:
         said = _shorter(str(error), folder)
         return Verified(folder, altered=list(dict.fromkeys([*altered, f"cannot be judged again: {said}"])))
-    wrong = [f"{bundle.META}: {name} is no list of objects" for name in ("claims", "verdicts") if not _entries(read, name)]
+    wrong = [f"{bundle.META}: its {name} are no list of objects" for name in _LISTS if not _entries(read, name)]
     if wrong:
         return Verified(folder, _scenario(read), len(read.ledger), altered=[*altered, *wrong])
     claims, verdicts = read.meta["claims"], read.meta["verdicts"]
@@ -151,6 +154,7 @@ def _judged(verdicts: Sequence[dict[str, Any]]) -> int:
 # --- telling --------------------------------------------------------------------------------------------------------
 def _print(one: Verified) -> None:
     from pytest_agog.cli.console import print_line
+    from pytest_agog.report.text import one_line, shorten
     from pytest_agog.report.totals import many
 
     size = f"{many(one.judged, 'claim')} judged again on {many(one.observations, 'observation')}"
@@ -162,8 +166,8 @@ def _print(one: Verified) -> None:
     print_line(f"{one.outcome}: {one.scenario or one.folder.name} ({one.folder}): {said[one.outcome]}")
     lines = list(_lines(one))
     for line in lines[:_SHOWN]:
-        # No indent by spaces alone: print_line makes one line of whatever it is given.
-        print_line(f"- {line}")
+        # Masked before it is cut: half a secret is not recognised.
+        print_line(f"- {shorten(one_line(line), _LONGEST)}")
     if len(lines) > _SHOWN:
         print_line(f"- and {many(len(lines) - _SHOWN, 'line')} more; --json has all of them")
 

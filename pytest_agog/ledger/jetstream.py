@@ -24,6 +24,9 @@ NOT_ENABLED: Final = frozenset({10039, 10076})
 """JetStream's error codes for an account, or a server, without JetStream."""
 STREAM_NOT_FOUND: Final = 10059
 
+WITH_DELETED: Final = b'{"deleted_details": true}'
+"""What STREAM.INFO is asked with, so that `state.deleted` lists the sequences that were deleted."""
+
 _STREAM_SECONDS: Final = ("max_age", "duplicate_window", "subject_delete_marker_ttl")
 _CONSUMER_SECONDS: Final = ("ack_wait", "idle_heartbeat", "inactive_threshold", "max_expires", "priority_timeout")
 _STREAM_DEFAULTS: Final[dict[str, Any]] = {

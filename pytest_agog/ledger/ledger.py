@@ -40,6 +40,8 @@ class Ledger:
         self._by_type: defaultdict[type, list[Observation[Fact]]] = defaultdict(list)
         self._by_probe: dict[str, Observation[Fact]] = {}
         self._stored: SubjectIndex[Message] = SubjectIndex()
+        self._published: SubjectIndex[Message] = SubjectIndex()
+        """What a stream stores under another subject than it was published on, by that."""
         self._stored_log: list[Message] = []
         self._by_stream: defaultdict[str, list[Message]] = defaultdict(list)
         self._core: SubjectIndex[Message] = SubjectIndex()
@@ -84,9 +86,18 @@ class Ledger:
         return end
 
     def _index_stored(self, index: int, fact: MessageStored) -> None:
-        at = fact.time if fact.seen is None else self._observations[fact.seen].at
-        message = Message(index, at, fact.subject, fact.payload, fact.size, fact.headers, fact.stream, fact.sequence)
+        arrival = None if fact.seen is None else self._observations[fact.seen]
+        at, published_on = fact.time, None
+        if arrival is not None:
+            at = arrival.at
+            if isinstance(arrival.fact, MessageSeen) and arrival.fact.subject != fact.subject:
+                published_on = arrival.fact.subject
+        message = Message(
+            index, at, fact.subject, fact.payload, fact.size, fact.headers, fact.stream, fact.sequence, published_on
+        )
         self._stored.add(fact.subject, message)
+        if published_on is not None:
+            self._published.add(published_on, message)
         self._stored_log.append(message)
         self._by_stream[fact.stream].append(message)
         self._log.append(message)
@@ -141,12 +152,15 @@ class Ledger:
         """Messages whose subject fits `pattern` (NATS wildcards), in the order in which they crossed the wire.
 
         A message that a stream holds counts once, as stored; a core message counts only when no stream takes its
-        subject, so a publish that a stream refused or recognised as a duplicate is no message.
+        subject, so a publish that a stream refused or recognised as a duplicate is no message. Where a stream has a
+        subject transform, a message is found by the subject on which it was published and by that which it got.
         """
         view = self._views.get(pattern)
         if view is None:
             view = self._views[pattern] = View(pattern, by_time)
-            view.begin([*self._stored.find(pattern), *self._core.find(pattern)], len(self._log))
+            stored = {message.index: message for message in self._stored.find(pattern)}
+            stored |= {message.index: message for message in self._published.find(pattern)}
+            view.begin([*stored.values(), *self._core.find(pattern)], len(self._log))
         return view.refresh(self._log).copy()
 
     def stored(self, pattern: str) -> list[Message]:

@@ -24,8 +24,8 @@ Connect = Callable[[], "Awaitable[Client]"]
 REPLY_TIMEOUT: Final = 2.0
 """Seconds without any reply after which the line counts as broken."""
 OWN_INBOXES: Final = "_INBOX.agog_"
-"""How the subjects begin to which replies for the harness go: what is read there was handed to no agent. No client makes
-such a name by itself: theirs have letters and digits only."""
+"""How the subjects begin to which replies for the harness go: what is read there was handed to no agent. No client
+makes such a name by itself: theirs have letters and digits only."""
 _ECHO_TIMEOUT: Final = 0.5
 _RETRY: Final = 0.05
 

@@ -120,7 +120,8 @@ class Prober:
     async def _stream(self, probe: StreamProbe) -> StreamSeen:
         if not _NAME.fullmatch(probe.name):
             return StreamSeen(probe.key, probe.name, exists=False, reason="this is no name of a stream")
-        info, reason = await self._api(jetstream.stream_info(probe.name), jetstream.STREAM_NOT_FOUND)
+        question = b"" if probe.name.startswith("OBJ_") else jetstream.WITH_DELETED
+        info, reason = await self._api(jetstream.stream_info(probe.name), jetstream.STREAM_NOT_FOUND, question)
         return dataclasses.replace(jetstream.stream_seen(probe.name, info), reason=reason)
 
     async def _consumer(self, probe: ConsumerProbe) -> ConsumerSeen:
@@ -131,14 +132,14 @@ class Prober:
         info, reason = await self._api(jetstream.consumer_info(probe.stream, probe.name), _NO_CONSUMER)
         return dataclasses.replace(jetstream.consumer_seen(probe.stream, probe.name, info), reason=reason)
 
-    async def _api(self, subject: str, absent: int) -> tuple[dict[str, Any] | None, str]:
+    async def _api(self, subject: str, absent: int, question: bytes = b"") -> tuple[dict[str, Any] | None, str]:
         """A JetStream answer, or None with the reason (empty when the thing is simply not there)."""
         if self._client is None:
             return None, "this play has no NATS"
         if not self._client.is_connected:
             return None, "NATS is not connected"
         try:
-            reply = await self._client.request(subject, b"", timeout=_NATS_PATIENCE)
+            reply = await self._client.request(subject, question, timeout=_NATS_PATIENCE)
             document = jetstream.parse(reply.data)
         except Exception as error:
             return None, _said("NATS does not answer", error)

@@ -210,7 +210,7 @@ class Recorder:
         await self._objects.read(final=bool(barriers))
         if barriers and not any(cursor.behind for cursor in self._streams.cursors.values()):
             self._trouble.clear()
-            self._streams.record_states()
+            await self._streams.record_states()
             for barrier in barriers:
                 if barrier in self._barriers:
                     self._barriers.remove(barrier)

@@ -13,6 +13,8 @@ from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.line import Line, LineBroken
 from pytest_agog.wire import subjects
 
+MOST_DELETED: Final = 100_000
+"""Of how many deleted messages the sequences are asked for."""
 _REMEMBERED: Final = 200_000
 """Subjects whose stream is remembered; above that the memory begins anew."""
 
@@ -77,12 +79,30 @@ class Streams:
             self._owners.clear()
         return changed
 
-    def record_states(self) -> None:
-        """Write down every stream whose state differs from what the ledger says."""
-        for name, fact in self._noted.items():
+    async def record_states(self) -> None:
+        """Write down every stream whose state differs from what the ledger says, with what was deleted from it.
+
+        Raises:
+            LineBroken: JetStream does not answer.
+        """
+        for name, noted in list(self._noted.items()):
+            fact = await self._with_deleted(noted)
             if self._ledger.answer(fact.probe, StreamSeen) != fact:
                 self._ledger.append(fact)
-                self._noted[name] = fact
+            self._noted[name] = fact
+
+    async def _with_deleted(self, fact: StreamSeen) -> StreamSeen:
+        """`fact` with the deleted sequences; the list of all streams only tells how many there are."""
+        count = fact.state.get("num_deleted") or 0
+        cursor = self.cursors.get(fact.stream)
+        if not fact.exists or not count or count > MOST_DELETED or cursor is None or not cursor.records:
+            return fact
+        reply = await self._line.request(jetstream.stream_info(fact.stream), jetstream.WITH_DELETED)
+        try:
+            info = jetstream.parse(reply.data)
+        except ValueError:
+            return fact
+        return fact if "error" in info else jetstream.stream_seen(fact.stream, info)
 
     async def _list(self) -> tuple[dict[str, Mapping[str, Any]], set[str]]:
         """All streams by name, and the names of those that have no leader to ask."""

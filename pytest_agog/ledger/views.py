@@ -28,6 +28,8 @@ class Message:
     headers: Headers
     stream: str | None = None
     sequence: int | None = None
+    published_on: str | None = None
+    """The subject on which it was published, where its stream's subject transform made it another one."""
 
 
 def by_time(message: Message) -> tuple[float, int]:
@@ -43,11 +45,12 @@ def by_sequence(message: Message) -> tuple[str, int, int]:
 class View:
     """The messages of a growing list that fit one pattern, sorted."""
 
-    __slots__ = ("_fits", "_found", "_order", "_pattern", "_taken")
+    __slots__ = ("_by_arrival", "_fits", "_found", "_order", "_pattern", "_taken")
 
     def __init__(self, pattern: str, order: Callable[[Message], Any]) -> None:
         self._pattern = pattern
         self._order = order
+        self._by_arrival = order is by_time
         self._found: list[Message] = []
         self._taken = 0
         self._fits: dict[str, bool] = {}
@@ -59,7 +62,7 @@ class View:
 
     def refresh(self, messages: Sequence[Message]) -> list[Message]:
         """The sorted messages, with what came to `messages` since the last call."""
-        fresh = [messages[place] for place in range(self._taken, len(messages)) if self._fit(messages[place].subject)]
+        fresh = [messages[place] for place in range(self._taken, len(messages)) if self._takes(messages[place])]
         self._taken = len(messages)
         if len(fresh) > _FEW:
             self._found += fresh
@@ -68,6 +71,11 @@ class View:
             for message in fresh:
                 insort(self._found, message, key=self._order)
         return self._found
+
+    def _takes(self, message: Message) -> bool:
+        return self._fit(message.subject) or (
+            self._by_arrival and message.published_on is not None and self._fit(message.published_on)
+        )
 
     def _fit(self, subject: str) -> bool:
         known = self._fits.get(subject)

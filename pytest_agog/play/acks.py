@@ -48,9 +48,7 @@ class AckedPublisher:
     async def open(self) -> AckedPublisher:
         """Subscribe to the acknowledgements."""
         self._inbox = self._client.new_inbox() + "."
-        await self._client.subscribe(
-            f"{self._inbox}*", cb=self._on_answer, pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        await self._client.subscribe(f"{self._inbox}*", cb=self._on_answer, pending_msgs_limit=0, pending_bytes_limit=0)
         return self
 
     async def send(self, subject: str, data: bytes, headers: dict[str, str] | None, attempt: int) -> None:

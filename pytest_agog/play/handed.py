@@ -47,7 +47,7 @@ class _Delivery:
     data: bytes
     reader: str
     """The consumer, or the inbox; what one reader got is one reading."""
-    sequence: str
+    sequence: int
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ class _Reads:
     """By bucket and object name: the URL of the deliverable that refers to it."""
     names: dict[tuple[str, str], str] = field(default_factory=dict)
     """By bucket and nuid: the object's name."""
-    chunks: dict[tuple[str, str, str], dict[str, bytes]] = field(default_factory=dict)
+    chunks: dict[tuple[str, str, str], dict[int, bytes]] = field(default_factory=dict)
     """By bucket, nuid and reader: the chunks, by sequence; one that is delivered again counts once."""
 
     async def on_message(self, message: Msg) -> None:
@@ -110,7 +110,9 @@ class _Reads:
     def _object(self, found: _Delivery) -> None:
         """`$O.{bucket}.M.{name}` describes an object, `$O.{bucket}.C.{nuid}` is a piece of it."""
         parts = found.subject.split(".", 3)
-        if len(parts) != 4 or not (parts[1] == OBJECT_BUCKET or any(bucket == parts[1] for bucket, _ in self.references)):
+        if len(parts) != 4 or not (
+            parts[1] == OBJECT_BUCKET or any(bucket == parts[1] for bucket, _ in self.references)
+        ):
             return
         bucket, what = parts[1], parts[2]
         if what == "M":
@@ -123,35 +125,28 @@ class _Reads:
         """Count every object that was read, whole or in part."""
         for (bucket, nuid, _), pieces in self.chunks.items():
             url = self.references.get((bucket, self.names.get((bucket, nuid), "")))
-            whole = b"".join(data for _, data in sorted(pieces.items(), key=lambda piece: int(piece[0])))
+            whole = b"".join(data for _, data in sorted(pieces.items(), key=lambda piece: piece[0]))
             self._hand(url or subjects.to_url(f"$O.{bucket}.C.{nuid}"), whole)
 
 
 def _delivery(message: Msg) -> _Delivery | None:
     """The stored message that `message` hands out, if it does."""
     headers: Mapping[str, str] = message.headers or {}
-    if _SUBJECT_HEADER in headers:  # direct get
-        sequence = headers.get(_SEQUENCE_HEADER, "0")
-        return _Delivery(headers[_SUBJECT_HEADER], message.data, _inbox_of(message.subject), sequence)
-    if message.reply.startswith(_ACK):  # a consumer
-        parts = message.reply.split(".")
-        first = 2 if len(parts) == _SHORT_ACK else 4
-        if len(parts) <= first + 3:
-            return None
-        return _Delivery(message.subject, message.data, parts[first + 1], parts[first + 3])
-    if message.data.startswith(_MESSAGE_GET):
-        try:
+    inbox = message.subject.rpartition(".")[0]
+    try:
+        if _SUBJECT_HEADER in headers:  # direct get
+            return _Delivery(headers[_SUBJECT_HEADER], message.data, inbox, int(headers[_SEQUENCE_HEADER]))
+        if message.reply.startswith(_ACK):  # a consumer
+            parts = message.reply.split(".")
+            first = 2 if len(parts) == _SHORT_ACK else 4
+            return _Delivery(message.subject, message.data, parts[first + 1], int(parts[first + 3]))
+        if message.data.startswith(_MESSAGE_GET):
             stored = from_json(message.data)["message"]
             data = base64.b64decode(stored.get("data", ""))
-            return _Delivery(str(stored["subject"]), data, _inbox_of(message.subject), str(int(stored["seq"])))
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
-            return None
+            return _Delivery(str(stored["subject"]), data, inbox, int(stored["seq"]))
+    except (ValueError, LookupError, TypeError, AttributeError, binascii.Error):
+        return None  # something that only looks like it
     return None
-
-
-def _inbox_of(subject: str) -> str:
-    """The inbox without what tells its requests apart."""
-    return subject.rpartition(".")[0]
 
 
 def _object_of(data: bytes) -> dict[str, Any]:

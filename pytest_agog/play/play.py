@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import platform
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_agog import masking, tokens
-from pytest_agog.checks.base import Check, Outcome, Verdict
+from pytest_agog.checks.base import Outcome, Verdict
 from pytest_agog.checks.registry import Checks, builtin_checks
 from pytest_agog.errors import AgogError, BadInput, RecorderBehind
-from pytest_agog.ledger.facts import Barrier, ComponentActed, StepEnded, StepStarted
+from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.recorder import Recorder
 from pytest_agog.play.context import PlayContext, StepFailed
-from pytest_agog.play.judging import Waiting, judge
+from pytest_agog.play.judging import Asked, Waiting, judge_all
 from pytest_agog.play.result import Environment, Judgement, PlayFailure, PlayResult
 from pytest_agog.play.steps import PlayedStep
 from pytest_agog.play.vocabulary import builtin_steps
+from pytest_agog.play.warming import warm_up
+from pytest_agog.scenario.model import Chain
 from pytest_agog.scenario.scenario import Claim, Scenario, Step
-from pytest_agog.stage.connect import close_nats, connect_nats
+from pytest_agog.stage.connect import HARNESS_INBOX, close_nats, connect_nats
 from pytest_agog.stage.stage import Stage, StageOptions
 from pytest_agog.stage.targets import REFERENCE, Target
+from pytest_agog.wire.streams import AGENT_TYPES
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
 BARRIER_WITHIN = 30.0
 """Seconds in which the recorder must have seen every stream's last message."""
-OUTPUT_PREFIX = "$AGENT_OUTPUT_DIR/"
 GONE_WITHIN = 0.5
 """The same when the scenario itself took NATS away."""
+OUTPUT_PREFIX = "$AGENT_OUTPUT_DIR/"
+_LOG = logging.getLogger(__name__)
 
 
 def _say_nothing(_: str) -> None:
@@ -61,8 +67,8 @@ class PlayOptions:
 async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
     """Play `scenario` and judge its claims.
 
-    A step that fails ends the play; the claims are still judged on what the ledger then holds. Services that do not
-    start are an `error`, and nothing is judged.
+    A step that fails ends the steps; the claims are judged on what was seen until then. Only services that do not start
+    or cannot be reached make the outcome `error`. Whatever happens, the stage is struck.
     """
     started_at, started = time.time(), time.monotonic()
     ledger = Ledger(options.count_tokens)
@@ -73,15 +79,16 @@ async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
     judgements: tuple[Judgement, ...] = ()
     outcome: Outcome = "passed"
     options.progress("starting services")
+    warm_up(with_tokens=options.count_tokens is tokens.count)
     try:
         async with stage:
-            run = _Run(scenario, options, ledger, stage)
-            failure, judgements = await run.to_the_end()
+            failure, judgements = await _Run(scenario, options, ledger, stage).to_the_end()
             outcome = "passed" if failure is None else "failed"
-    except AgogError as error:
+    except (AgogError, OSError) as error:
+        _LOG.debug("the play of %s", scenario.title, exc_info=True)
         outcome = "error"
-        failure = PlayFailure(str(error), detail=masking.mask(str(error.details.get("log", ""))))
-        judgements = tuple(Judgement(claim, _not_judged(str(error))) for claim in _selected(scenario, options))
+        failure = _no_services(error)
+        judgements = tuple(Judgement(claim, _not_judged(failure.message)) for claim in _selected(scenario, options))
     return PlayResult(
         scenario=scenario,
         ledger=ledger,
@@ -96,6 +103,11 @@ async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
     )
 
 
+def _no_services(error: AgogError | OSError) -> PlayFailure:
+    log = str(error.details.get("log", "")) if isinstance(error, AgogError) else ""
+    return PlayFailure(masking.mask(str(error)), detail=masking.mask(log))
+
+
 def _selected(scenario: Scenario, options: PlayOptions) -> list[Claim]:
     return [claim for claim in scenario.claims if options.select is None or claim.id in options.select]
 
@@ -105,9 +117,10 @@ def _not_judged(reason: str) -> Verdict:
 
 
 def _environment(stage: Stage, options: PlayOptions) -> Environment:
+    nats = getattr(stage, "nats", None)  # absent when the stage failed before it
     return Environment(
         python=platform.python_version(),
-        nats_server=stage.nats.version if hasattr(stage, "nats") else "",
+        nats_server=nats.version if nats is not None else "",
         postgres=stage.postgres_version,
         backend=options.stage.backend,
         target=options.target.name,
@@ -117,7 +130,19 @@ def _environment(stage: Stage, options: PlayOptions) -> Environment:
 async def _prepare(stage: Stage, target: Target) -> None:
     """Create the contract's streams, unless the scenario wants an empty server."""
     if stage.scenario.services.nats.streams == "wire":
-        await target.prepare_streams(stage.nats.url, stage.nats.replicas)
+        agents = further_agents(stage.scenario)
+        await target.prepare_streams(stage.nats.url, stage.nats.replicas, agents or None)
+
+
+def further_agents(scenario: Scenario) -> dict[str, str]:
+    """Agents of the scenario's chains beside the seven of the contract, with the task of their first turn."""
+    found: dict[str, str] = {}
+    for step in scenario.steps:
+        if isinstance(step.arguments, Chain):
+            for turn in step.arguments.turns:
+                if turn.agent not in AGENT_TYPES:
+                    found.setdefault(turn.agent, turn.task)
+    return found
 
 
 class _Run:
@@ -131,47 +156,49 @@ class _Run:
 
     async def to_the_end(self) -> tuple[PlayFailure | None, tuple[Judgement, ...]]:
         """Steps, barrier, verdicts."""
-        stage, ledger = self._stage, self._ledger
+        async with self._ready() as context:
+            failure = await self._take_steps(context)
+            behind = await self._barrier(context)
+            return failure or behind, await self._judge(context)
+
+    @contextlib.asynccontextmanager
+    async def _ready(self) -> AsyncIterator[PlayContext]:
+        """The harness's connections, its recorder and its prober; all are let go of, whatever happens."""
+        stage = self._stage
         external = self._options.stage.backend == "external"
-        recorder = Recorder(ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
+        recorder = Recorder(self._ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
         client = await self._connect()
-        engines: list[Any] = []
+        prober = Prober(
+            client,
+            monitor_url=stage.nats.monitor_url,
+            postgres_dsn=stage.postgres_dsn,
+            http_base=stage.nats.monitor_url,
+            resolve=self._resolve,
+        )
+        context = PlayContext(
+            scenario=self._scenario,
+            ledger=self._ledger,
+            stage=stage,
+            client=client,
+            recorder=recorder,
+            prober=prober,
+            target=self._options.target,
+            checks=self._options.checks,
+            progress=self._options.progress,
+        )
         try:
             await recorder.start()
-            prober = Prober(
-                client,
-                monitor_url=stage.nats.monitor_url,
-                postgres_dsn=stage.postgres_dsn,
-                http_base=stage.nats.monitor_url,
-                resolve=self._resolve,
-            )
-            context = PlayContext(
-                scenario=self._scenario,
-                ledger=ledger,
-                stage=stage,
-                client=client,
-                recorder=recorder,
-                prober=prober,
-                target=self._options.target,
-                checks=self._options.checks,
-                progress=self._options.progress,
-            )
-            failure = await self._take_steps(context)
-            behind = await self._barrier(recorder)
-            failure = failure or behind
-            judgements = await self._judge(context)
-            engines.extend(context.engines.values())
-            await prober.close()
-            return failure, judgements
+            yield context
         finally:
-            for engine in engines:
-                await engine.close()
-            await recorder.stop()
-            await close_nats(client)
+            ends = (recorder.stop(), prober.close(), *(engine.close() for engine in context.engines))
+            for ended in await asyncio.gather(close_nats(client), *ends, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    _LOG.debug("letting go of a connection", exc_info=ended)
 
     async def _connect(self) -> Client:
         """One of the harness's own connections."""
-        return await connect_nats(self._stage.nats.url, creds=self._options.stage.nats_creds, name="agog-harness")
+        creds = self._options.stage.nats_creds
+        return await connect_nats(self._stage.nats.url, creds=creds, name="agog-harness", inbox=HARNESS_INBOX)
 
     def _resolve(self, written: str) -> Path:
         """Where a file is that a check names.
@@ -187,9 +214,8 @@ class _Run:
             base, name = self._stage.output_folder, written.removeprefix(OUTPUT_PREFIX)
         path = (base / name).resolve()
         if not path.is_relative_to(base.resolve()):
-            raise BadInput(
-                f"{written!r} leaves {'$AGENT_OUTPUT_DIR' if base != self._scenario.folder else 'the scenario'}"
-            )
+            whose = "$AGENT_OUTPUT_DIR" if base != self._scenario.folder else "the scenario's folder"
+            raise BadInput(f"{written!r} leaves {whose}")
         return path
 
     async def _take_steps(self, context: PlayContext) -> PlayFailure | None:
@@ -209,38 +235,34 @@ class _Run:
         except StepFailed as error:
             return PlayFailure(masking.mask(str(error)), step, masking.mask(error.detail))
         except AgogError as error:
-            return PlayFailure(masking.mask(str(error)), step)
+            return PlayFailure(masking.mask(str(error)), step, masking.mask(str(error.details.get("log", ""))))
+        except Exception as error:
+            # A step of a plugin, or a fault of ours; the claims are judged all the same.
+            _LOG.debug("step %d", step.number, exc_info=True)
+            text = f"the step {step.verb} itself failed: {type(error).__name__}: {error}"
+            return PlayFailure(masking.mask(" ".join(text.split())), step)
         return None
 
-    async def _barrier(self, recorder: Recorder) -> PlayFailure | None:
+    async def _barrier(self, context: PlayContext) -> PlayFailure | None:
         """Wait until the recorder has seen every stream's last message."""
         self._options.progress("waiting for the recorder")
         try:
-            sequences = await recorder.catch_up(GONE_WITHIN if self._nats_is_gone() else BARRIER_WITHIN)
+            sequences = await context.recorder.catch_up(GONE_WITHIN if context.nats_is_gone else BARRIER_WITHIN)
         except RecorderBehind as error:
-            if self._nats_is_gone():
-                return None  # the scenario killed it for good: the claims are judged on what was seen before
-            return PlayFailure(str(error), detail=self._stage.nats.log_tail())
+            if context.nats_is_gone:
+                return None  # the scenario took it away for good: the claims are judged on what was seen before
+            return PlayFailure(masking.mask(str(error)), detail=masking.mask(self._stage.nats.log_tail()))
         self._ledger.append(Barrier(sequences))
         return None
-
-    def _nats_is_gone(self) -> bool:
-        """Whether a step killed all of NATS and none started it again."""
-        acts = [seen.fact for seen in self._ledger.of(ComponentActed) if seen.fact.component == "nats"]
-        return bool(acts) and acts[-1].action == "killed"
 
     async def _judge(self, context: PlayContext) -> tuple[Judgement, ...]:
         claims = _selected(self._scenario, self._options)
         self._options.progress(f"judging {len(claims)} claims")
-
-        async def one(claim: Claim) -> Judgement:
-            check: Check[Any] = self._options.checks[claim.check]
-            waiting = Waiting(claim.within, claim.holds_for)
-            try:
-                verdict, waited = await judge(self._ledger, context.prober, check, claim.arguments, waiting)
-            except Exception as error:
-                reason = f"the check itself failed: {type(error).__name__}: {error}"
-                return Judgement(claim, Verdict("error", "a verdict", masking.mask(reason)))
-            return Judgement(claim, verdict, waited)
-
-        return tuple(await asyncio.gather(*(one(claim) for claim in claims)))
+        asked = [
+            Asked(self._options.checks[claim.check], claim.arguments, Waiting(claim.within, claim.holds_for))
+            for claim in claims
+        ]
+        answers = await judge_all(self._ledger, context.prober, asked)
+        return tuple(
+            Judgement(claim, answer.verdict, answer.waited) for claim, answer in zip(claims, answers, strict=True)
+        )

@@ -101,7 +101,7 @@ def _stdout(context: PlayContext, work: Work, agent: Agent, url: str) -> str:
 
 
 def _filled(text: str, known: Mapping[str, str]) -> str:
-    """`text` with `${name}` replaced where the name is known; agents' output is full of dollar signs that mean nothing."""
+    """`text` with `${name}` replaced where the name is known; other dollar signs mean nothing, and stay."""
 
     def one(match: re.Match[str]) -> str:
         return "$" if match[1] is None else known.get(match[1], match[0])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, field_validator
 
 from pytest_agog.errors import InvalidToken
 from pytest_agog.values import Bound, DataFile, DataPath, Duration, Size, Strict
@@ -15,6 +15,15 @@ from pytest_agog.wire import subjects
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=128)]
 """A name that can stand in a test id and as one token of a subject."""
+
+
+def _word(value: object) -> object:
+    """Numbers as text: `[sleep, 3]`, and a whole-scalar `${n}` that keeps its variable's type."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+Word = Annotated[str, BeforeValidator(_word), WithJsonSchema({"type": ["string", "number"]})]
+"""Text that is handed on as text: a command's argument, an environment variable, a header."""
 
 
 def _subject_token(value: str) -> str:
@@ -93,7 +102,7 @@ class Agent(Strict):
     """Its report: a file, or `{generate: {tokens: 8000, seed: 7}}`."""
     notice: dict[str, Any] = Field(default_factory=dict)
     """Fields of its completion notice that differ from the default."""
-    run: Annotated[list[str], Field(min_length=1)] | None = None
+    run: Annotated[list[Word], Field(min_length=1)] | None = None
     """A real command, started without a shell in the scenario's folder; `python` is the harness's own interpreter."""
     timeout: Duration = 120.0
     """After this long its process group is killed."""
@@ -139,7 +148,7 @@ class Publish(Strict):
     """A binary payload."""
     file: DataFile | None = None
     """The payload is this file's bytes."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, Word] = Field(default_factory=dict)
     """Headers; none are added."""
     times: int = Field(default=1, ge=1, le=1_000_000)
     """How often."""
@@ -150,7 +159,7 @@ class Publish(Strict):
 class Run(Strict):
     """Run a command, without a shell, in the scenario's folder."""
 
-    command: Annotated[list[str], Field(min_length=1)]
+    command: Annotated[list[Word], Field(min_length=1)]
     """The command and its arguments; `python` and `agog` are the harness's own."""
     as_: Name | None = Field(default=None, alias="as")
     """Its name in the checks `process`; the command's first word otherwise."""
@@ -160,7 +169,7 @@ class Run(Strict):
     """After this long its process group is killed and the step fails."""
     stdin: str | None = None
     """Text on its standard input."""
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, Word] = Field(default_factory=dict)
     """Further environment variables."""
 
 

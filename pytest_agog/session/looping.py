@@ -31,7 +31,11 @@ class BackgroundLoop:
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` and wait for it. A caller that is interrupted (Ctrl-C) cancels it and waits for its end."""
-        future, cancel = self._begin(work)
+        try:
+            future, cancel = self._begin(work)
+        except BaseException:
+            work.close()  # interrupted before it began: Python would complain that nobody awaited it
+            raise
         try:
             return future.result()
         except BaseException:

@@ -78,6 +78,7 @@ class NatsServer:
         self._log = folder / "nats.log"
         self._last_log = ""
         self._info: dict[str, Any] = {}
+        self._unreached = ""
         self._process: ManagedProcess | None = None
         self._ports: tuple[ReservedPort, ReservedPort] | None = None
 
@@ -122,22 +123,24 @@ class NatsServer:
 
         Raises:
             BinaryMissing: there is no nats-server.
-            ServiceDidNotStart: it ended, or was not ready within `patience` seconds; the log's end is in the message.
+            ServiceDidNotStart: it ended, or was not ready within `patience` seconds, and the log's end is in the
+                message; or its folder cannot be written.
         """
         binary = nats_server()
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self._ports is None:
             self._ports = (self._reserve(self.options.port), self._reserve(self.options.monitor_port))
-        configuration = self.folder / "nats.conf"
-        # The configuration format takes JSON, and so every path.
-        configuration.write_text(json.dumps(self._configuration(), ensure_ascii=False, indent=1), encoding="utf-8")
-        self._process = ManagedProcess(
-            [str(binary), "-c", str(configuration)], name=self.name, log=self._log, outlive=self.options.outlive
-        )
         try:
-            self._await_ready(self._process, time.monotonic() + patience)
+            process = self._process = self._launch(binary)
+        except OSError as error:
+            raise ServiceDidNotStart(
+                service="nats-server",
+                reason=f"{error.filename or self.folder}: {error.strerror or error}",
+                remedy="See that its folder can be written, or choose another one (pytest's --basetemp, TMPDIR).",
+            ) from error
+        try:
+            self._await_ready(process, time.monotonic() + patience)
         except BaseException:
-            self._process.stop(first=signals.SIGKILL)
+            process.stop(first=signals.SIGKILL)
             raise
 
     def kill(self, signal: str = "KILL", server: int | None = None) -> None:
@@ -192,6 +195,15 @@ class NatsServer:
         self.stop()
 
     # --- inside -------------------------------------------------------------------------------------------------
+    def _launch(self, binary: Path) -> ManagedProcess:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        configuration = self.folder / "nats.conf"
+        # The configuration format takes JSON, and so every path.
+        configuration.write_text(json.dumps(self._configuration(), ensure_ascii=False, indent=1), encoding="utf-8")
+        return ManagedProcess(
+            [str(binary), "-c", str(configuration)], name=self.name, log=self._log, outlive=self.options.outlive
+        )
+
     def _port(self, which: int) -> ReservedPort:
         if self._ports is None:
             raise UsageError(f"{self.name} was never started, so it has no address; call start() first")
@@ -249,7 +261,7 @@ class NatsServer:
             if code is not None:
                 raise self._failure(f"it ended with status {code}")
             if time.monotonic() > deadline:
-                raise self._failure("it was not ready in time")
+                raise self._failure(f"it was not ready in time{self._unreached}")
 
     def _greeting(self) -> dict[str, Any] | None:
         try:
@@ -258,8 +270,10 @@ class NatsServer:
                 connection.makefile("rb") as lines,
             ):
                 line = lines.readline(65_536)
-        except OSError:
+        except OSError as error:
+            self._unreached = f" ({self.url}: {error.strerror or error})"
             return None
+        self._unreached = ""
         if not line.startswith(b"INFO "):
             return None
         try:

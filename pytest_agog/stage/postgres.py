@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_agog.errors import ServiceDidNotStart, UsageError
-from pytest_agog.stage import pgcache
+from pytest_agog.errors import PostgresUnreachable, ServiceDidNotStart, UsageError
+from pytest_agog.stage import pgcache, scratch
 from pytest_agog.stage.account import Account, postgres_account
 from pytest_agog.stage.binaries import postgres_folder
 from pytest_agog.stage.pgcache import MAINTENANCE, SPARE, TEMPLATE, CachedCluster, Template
@@ -106,8 +106,20 @@ class PostgresServer:
 
         Raises:
             BinaryMissing: there is no Postgres.
-            ServiceDidNotStart: it ended or was not ready in time; the log's end is in the message.
+            ServiceDidNotStart: it ended or was not ready in time, and the log's end is in the message; or its files
+                cannot be written.
         """
+        try:
+            self._start()
+        except OSError as error:
+            raise ServiceDidNotStart(
+                service="Postgres",
+                reason=f"{error.filename2 or error.filename or 'its folder'}: {error.strerror or error}",
+                remedy=f"See that there are 100 MB to write to, and set {pgcache.CACHE_VARIABLE} (cached cluster), "
+                f"{scratch.VARIABLE} (data) or --basetemp (log) to other places.",
+            ) from error
+
+    def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._installation is None:
             account = self.options.account or postgres_account()
@@ -216,7 +228,8 @@ class PostgresServer:
         secret = self._place / "password"
         if not (data / "PG_VERSION").exists():
             shutil.rmtree(data, ignore_errors=True)
-            password = CachedCluster(installation, self.options.template, self.options.cache).copy_to(data)
+            cache = self.options.cache or pgcache.cache_folder(otherwise=self.folder / "cache")
+            password = CachedCluster(installation, self.options.template, cache).copy_to(data)
             secret.touch(mode=0o600)
             secret.write_text(password)
         self._password = secret.read_text()
@@ -233,9 +246,7 @@ class PostgresServer:
             ) from error
 
     def _maintenance(self) -> psycopg.Connection[tuple[object, ...]]:
-        import psycopg
-
-        return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=5)
+        return pgcache.connect(self.dsn())
 
     def _refill_soon(self) -> None:
         with self._lock:
@@ -249,7 +260,7 @@ class PostgresServer:
         try:
             with self._maintenance() as connection, contextlib.suppress(psycopg.errors.DuplicateDatabase):
                 connection.execute(_clone(SPARE))
-        except psycopg.Error as error:
+        except (psycopg.Error, PostgresUnreachable) as error:
             # The server was killed or stopped meanwhile: whoever needs a database next clones it then.
             _LOG.debug("no spare database: %s", error)
 

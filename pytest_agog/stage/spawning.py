@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -28,13 +29,21 @@ from pytest_agog.stage.watchdog import Watchdog
 Work = tuple[Callable[[], "subprocess.Popen[bytes]"], "Future[subprocess.Popen[bytes]]"]
 
 # Only where util-linux's setpriv is missing: prctl(PR_SET_PDEATHSIG), then see whether the parent died before it.
+# Another user may not be able to start this interpreter, so it becomes that user itself; that clears the signal.
 _LAUNCH = """
 import ctypes, os, sys
-number, parent = int(sys.argv[1]), int(sys.argv[2])
+number, parent, uid, gid = map(int, sys.argv[1:5])
+if uid >= 0:
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
 ctypes.CDLL(None).prctl(1, number, 0, 0, 0)
 if os.getppid() != parent:
     os._exit(1)
-os.execvp(sys.argv[3], sys.argv[3:])
+try:
+    os.execvp(sys.argv[5], sys.argv[5:])
+except OSError as error:
+    sys.exit(f"{sys.argv[5]}: {error.strerror}")
 """
 
 
@@ -45,13 +54,25 @@ def _setpriv() -> str | None:
     return found if found and "busybox" not in Path(found).resolve().name else None
 
 
-def _with_death_signal(args: Sequence[str], number: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A command as it is started, and the user that `Popen` switches to (none: the command does that, or nobody)."""
+
+    command: list[str]
+    uid: int | None
+    gid: int | None
+
+
+def _with_death_signal(args: Sequence[str], number: int, uid: int | None, gid: int | None) -> _Launch:
     """`args`, started so that they get signal `number` when the thread that starts them ends."""
     if sys.platform != "linux":
-        return list(args)
+        return _Launch(list(args), uid, gid)
     if tool := _setpriv():
-        return [tool, "--pdeathsig", signal.Signals(number).name.removeprefix("SIG"), "--", *args]
-    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(number), str(os.getpid()), *args]
+        name = signal.Signals(number).name.removeprefix("SIG")
+        return _Launch([tool, "--pdeathsig", name, "--", *args], uid, gid)
+    whom = (-1, -1) if uid is None else (uid, uid if gid is None else gid)
+    facts = [str(fact) for fact in (number, os.getpid(), *whom)]
+    return _Launch([sys.executable, "-I", "-S", "-c", _LAUNCH, *facts, *args], None, None)
 
 
 def find_program(command: str, cwd: Path | None, env: Mapping[str, str] | None) -> str:
@@ -105,22 +126,22 @@ class Spawner:
             CommandNotFound: it cannot be started.
         """
         program = find_program(args[0], cwd, env)
-        command = [program, *args[1:]]
+        launch = _Launch([program, *args[1:]], uid, gid)
         if not outlive:
-            command = _with_death_signal(command, death_signal)
+            launch = _with_death_signal(launch.command, death_signal, uid, gid)
 
         def popen() -> subprocess.Popen[bytes]:
             process = subprocess.Popen(
-                command,
+                launch.command,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 cwd=cwd,
                 env=dict(env) if env is not None else None,
                 start_new_session=True,
-                user=uid,
-                group=gid,
-                extra_groups=[] if uid is not None else None,
+                user=launch.uid,
+                group=launch.gid,
+                extra_groups=[] if launch.uid is not None else None,
             )
             if not outlive:
                 self.live[process.pid] = int(death_signal)

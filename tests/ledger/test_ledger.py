@@ -23,14 +23,17 @@ def naive(ledger: Ledger, pattern: str) -> list[Message]:
     found = []
     for observation in ledger:
         fact = observation.fact
-        if not isinstance(fact, (MessageSeen, MessageStored)) or not subjects.matches(pattern, fact.subject):
+        if not isinstance(fact, (MessageSeen, MessageStored)):
+            continue
+        arrival = ledger[fact.seen] if isinstance(fact, MessageStored) and fact.seen is not None else None
+        on = arrival.fact.subject if arrival is not None and isinstance(arrival.fact, MessageSeen) else fact.subject
+        if not any(subjects.matches(pattern, subject) for subject in (fact.subject, on)):
             continue
         if isinstance(fact, MessageStored):
-            at = fact.time if fact.seen is None else ledger[fact.seen].at
             found.append(
                 Message(
-                    observation.index, at, fact.subject, fact.payload, fact.size, fact.headers,
-                    fact.stream, fact.sequence,
+                    observation.index, fact.time if arrival is None else arrival.at, fact.subject, fact.payload,
+                    fact.size, fact.headers, fact.stream, fact.sequence, on if on != fact.subject else None,
                 )
             )  # fmt: skip
         elif not any(subjects.matches(one, fact.subject) for one in taken):
@@ -64,8 +67,24 @@ def test_messages_like_a_naive_reading(actions: list[tuple[str, str, float]]) ->
     for pattern in PATTERNS:
         assert ledger.messages(pattern) == naive(ledger, pattern)
         assert [m.sequence for m in ledger.stored(pattern)] == sorted(
-            m.sequence for m in naive(ledger, pattern) if m.sequence is not None
+            m.sequence
+            for m in naive(ledger, pattern)
+            if m.sequence is not None and subjects.matches(pattern, m.subject)
         )
+
+
+def test_a_message_is_found_by_the_subject_it_was_published_on() -> None:
+    """A stream with a subject transform stores under another subject than the publisher named. [F33]"""
+    ledger = Ledger()
+    payload = ledger.payloads.put(b"{}")
+    ledger.append(StreamSeen("stream:R", "R", exists=True, config={"subjects": ["new.>", "old.new.>"]}))
+    assert ledger.messages("old.>") == []  # the view grows with the ledger, too
+    arrival = ledger.append(MessageSeen("old.new.x", payload, 2))
+    ledger.append(MessageStored("R", 1, 1.0, "new.x", payload, 2, seen=arrival))
+    for pattern in ("old.new.x", "old.>", "new.*", ">"):
+        assert [(m.subject, m.published_on) for m in ledger.messages(pattern)] == [("new.x", "old.new.x")], pattern
+    assert ledger.stored("old.>") == []
+    assert len(ledger.stored("new.>")) == 1
 
 
 def test_an_answer_belongs_to_the_caller() -> None:

@@ -174,7 +174,7 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         ("publish: {subject: a, text: x, times: »0}", ["must be at least 1, not 0"]),
         ("publish: {subject: a, text: x, headers: {»A b: x}}", ["'A b' is no header name"]),
         ('publish: {subject: a, text: x, headers: {A: »"x\\n\\ny"}}', ["a header's value is one line"]),
-        ("publish: {subject: a, text: x, headers: {A: »1}}", ["expected text, not 1"]),
+        ("publish: {subject: a, text: x, headers: {A: »true}}", ["expected text, not true"]),
         ("publish: {subject: a, file: »nope.bin}", ["there is no file 'nope.bin'"]),
         (
             "publish: {subject: a, file: »/etc/passwd}",
@@ -182,7 +182,7 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         ),
         ("run: {command: »[]}", ["must not be empty (at least 1)"]),
         ("run: {command: »echo hi}", ["expected a list, not 'echo hi'"]),
-        ("run: {command: [echo, »1]}", ["expected text, not 1"]),
+        ("run: {command: [echo, »true]}", ["expected text, not true"]),
         ("wait: {until: {»mesage: {subject: a}}}", ["unknown check 'mesage'; did you mean 'message'?"]),
         (
             "wait: {until: {»message: {»subjct: a}}, within: »3}",

@@ -181,6 +181,26 @@ def test_a_missing_binary_lists_where_it_looked(tmp_path: Path, monkeypatch: pyt
         binaries.nats_server()
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    server = NatsServer(tmp_path / "file" / "nats")
+    with pytest.raises(ServiceDidNotStart, match=r"file/nats: Not a directory\. See"):
+        server.start()
+    server.stop()
+
+
+def test_a_server_that_never_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = tmp_path / "nats-server"
+    silent.write_text("#!/bin/sh\nexec sleep 60\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv("AGOG_NATS_SERVER", str(silent))
+    server = NatsServer(tmp_path / "nats")
+    with pytest.raises(ServiceDidNotStart, match=r"not ready in time \(nats://127.*: Connection refused\)"):
+        server.start(patience=0.05)
+    assert not server.alive
+    server.stop()
+
+
 def test_a_server_that_cannot_start_quotes_its_log(tmp_path: Path) -> None:
     folder = tmp_path / "nats"
     folder.mkdir()

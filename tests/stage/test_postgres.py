@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,10 +14,10 @@ import psutil
 import psycopg
 import pytest
 
-from pytest_agog.errors import BinaryMissing, ServiceDidNotStart, UsageError
+from pytest_agog.errors import BinaryMissing, PostgresUnreachable, ServiceDidNotStart, UsageError
 from pytest_agog.stage.account import OTHER_USER, PLAIN, Account, postgres_account
 from pytest_agog.stage.binaries import postgres_folder
-from pytest_agog.stage.pgcache import CachedCluster, Template
+from pytest_agog.stage.pgcache import CachedCluster, Template, cache_folder
 from pytest_agog.stage.pglaunch import Installation
 from pytest_agog.stage.pool import PostgresPool
 from pytest_agog.stage.postgres import PostgresOptions, PostgresServer
@@ -173,6 +174,78 @@ def test_another_template_is_another_cluster(tmp_path: Path) -> None:
     installation = Installation(postgres_folder(), postgres_account())
     names = {CachedCluster(installation, Template(key), tmp_path).folder for key in ("a", "b")}
     assert len(names) == 2
+
+
+def test_the_same_build_elsewhere_shares_the_cluster(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "bin"
+    elsewhere.mkdir()
+    shutil.copyfile(postgres_folder() / "postgres", elsewhere / "postgres")
+    account = postgres_account()
+    here, there = (
+        CachedCluster(Installation(binaries, account), TEMPLATE, tmp_path).folder
+        for binaries in (postgres_folder(), elsewhere)
+    )
+    assert here == there
+    with (elsewhere / "postgres").open("ab") as file:
+        file.write(b"another build")
+    assert CachedCluster(Installation(elsewhere, account), TEMPLATE, tmp_path).folder != here
+
+
+@pytest.mark.parametrize("harm", ["password", "catalog", "cut", "empty"])
+def test_a_damaged_cluster_is_made_anew(harm: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    options = PostgresOptions(template=TEMPLATE, cache=cache)
+    with PostgresServer(tmp_path / "pg", options):
+        pass
+    cluster = next(path for path in cache.iterdir() if path.is_dir())
+    match harm:
+        case "password":
+            (cluster / "facts").unlink()
+        case "catalog":
+            shutil.rmtree(cluster / "data" / "global")
+        case "cut":
+            os.truncate(cluster / "data" / "postgresql.conf", 10)
+        case _:
+            shutil.rmtree(cluster)
+            cluster.mkdir()
+    with PostgresServer(tmp_path / "pg", options) as server:
+        assert rows(server.create_database("one")) == []
+    assert sorted(path.suffix for path in cache.iterdir()) == ["", ".lock"]
+
+
+def test_without_a_cache_folder_of_ours_the_runs_own_folder_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AGOG_CACHE_DIR", raising=False)
+    (tmp_path / "file").touch()
+    otherwise = tmp_path / "otherwise"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cache_folder(otherwise) == otherwise
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder(otherwise) == tmp_path / "pytest-agog"
+    monkeypatch.setattr("os.geteuid", lambda: -1)
+    assert cache_folder(otherwise) == otherwise
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with PostgresServer(tmp_path / "pg", PostgresOptions(template=TEMPLATE)) as server:
+        assert rows(server.create_database("one")) == []
+    assert not (tmp_path / "pg").exists()
+
+
+def test_a_named_cache_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    options = PostgresOptions(template=TEMPLATE, cache=tmp_path / "file")
+    server = PostgresServer(tmp_path / "pg", options)
+    with pytest.raises(ServiceDidNotStart, match=r"file.*: .*AGOG_CACHE_DIR"):
+        server.start()
+    server.stop()
+
+
+def test_a_server_that_is_gone_is_one_line(server: PostgresServer) -> None:
+    server.kill()
+    with pytest.raises(PostgresUnreachable, match=r"agog:\*+@.*refused") as raised:
+        server.create_database("one")
+    assert server._password not in str(raised.value)
 
 
 def test_a_migration_that_fails_leaves_no_half_cluster(tmp_path: Path) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pytest_agog.errors import CommandNotFound
+from pytest_agog.stage import spawning
 from pytest_agog.stage.output import BoundedOutput
 from pytest_agog.stage.processes import ManagedProcess
 
@@ -150,7 +152,7 @@ def test_what_cannot_be_started_is_named(command: str, reason: str, tmp_path: Pa
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None])
 def test_nothing_outlives_the_harness(end: signal.Signals | None, tmp_path: Path, gone: Callable[[int], bool]) -> None:
     harness = textwrap.dedent("""
-        import sys, time
+        import select, sys, time
         from pathlib import Path
         from pytest_agog.stage.processes import ManagedProcess
         tree = [sys.executable, "-I", "-S", "-c",
@@ -161,7 +163,9 @@ def test_nothing_outlives_the_harness(end: signal.Signals | None, tmp_path: Path
             time.sleep(0.01)
         from pytest_agog.stage.spawning import SPAWNER
         print(log.read_text().strip(), SPAWNER.watchdog.pid, flush=True)
-        stay()
+        # Not a plain read: it would lose a signal that comes right before the system call.
+        while not select.select([sys.stdin], [], [], 0.05)[0]:
+            pass
     """)
     with subprocess.Popen(
         [sys.executable, "-c", harness, str(tmp_path / "log")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -175,6 +179,56 @@ def test_nothing_outlives_the_harness(end: signal.Signals | None, tmp_path: Path
             parent.communicate()
         parent.wait()
     assert all(gone(pid) for pid in pids)
+
+
+@pytest.fixture
+def without_setpriv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Processes are started by an interpreter of ours."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    spawning._setpriv.cache_clear()
+    yield
+    spawning._setpriv.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
+@pytest.mark.usefixtures("without_setpriv")
+async def test_another_way_to_set_the_death_signal(tmp_path: Path) -> None:
+    identity = Path(shutil.which("id", path=os.defpath) or "")
+    done = await ManagedProcess([str(identity), "-u"], pipes=True).communicate()
+    assert (done.exit, int(done.stdout)) == (0, os.geteuid())
+    if os.geteuid() == 0:
+        # That user cannot start this interpreter where it lies in root's home.
+        done = await ManagedProcess([str(identity), "-u"], pipes=True, uid=65534, gid=65534).communicate()
+        assert (done.exit, done.stdout) == (0, b"65534\n")
+    script = tmp_path / "tool"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    done = await ManagedProcess([str(script)], pipes=True).communicate()
+    assert (done.exit, done.stderr) == (1, f"{script}: No such file or directory\n".encode())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_the_death_signal_alone_is_enough(
+    end: int, harness: Callable[[str], subprocess.Popen[str]], gone: Callable[[int], bool]
+) -> None:
+    process = harness("""
+        import os, shutil, signal
+        sleep = shutil.which("sleep")
+        os.environ["PATH"] = "/nowhere"
+        from pytest_agog.stage.processes import ManagedProcess
+        from pytest_agog.stage.spawning import SPAWNER
+        process = ManagedProcess([sleep, "600"])
+        while b"sleep" not in open(f"/proc/{process.pid}/cmdline", "rb").read().partition(b"\\0")[0]:
+            pass
+        os.killpg(SPAWNER.watchdog.pid, signal.SIGKILL)
+        print(process.pid, flush=True)
+        stay()
+    """)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.send_signal(end)
+    assert gone(pid)
 
 
 def test_bounded_output_keeps_all_that_fits() -> None:

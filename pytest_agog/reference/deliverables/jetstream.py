@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ STORE_FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077})
 UNAVAILABLE: Final = frozenset({10008, 10009, 10041, 10118})
 """No leader at the moment; asking again helps."""
 NO_RESPONDERS: Final = "503"
+RETRY: Final = 0.05
+"""Seconds between two requests while there is no leader."""
+_AGAIN: Final = 1.5
+"""Seconds of silence after which a request is sent again: who was asked may be gone."""
 
 
 class Refusal(Exception):
@@ -46,34 +51,58 @@ class Refusal(Exception):
         return JetStreamRefused(url=url, what=what, reason=f"{self.description}, error {self.err_code}")
 
 
-async def call(link: Link, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Ask `$JS.API.{verb}`.
+async def call(
+    link: Link, verb: str, body: dict[str, Any] | None = None, *, patience: float | None = None, again: float = _AGAIN
+) -> dict[str, Any]:
+    """Ask `$JS.API.{verb}`, for `patience` seconds (the link's own by default).
+
+    While a cluster elects a leader the API refuses, or is silent: then the request is sent again, after `again` seconds
+    of silence. Requests that change something are such that a repetition changes nothing more.
 
     Raises:
         Refusal: the API said no.
         JetStreamDisabled: nobody answers for JetStream.
+        JetStreamRefused: it did not answer in time.
         NatsUnreachable, CredentialsRefused: as the link says.
     """
-    try:
-        message = await link.request(f"{PREFIX}.{verb}", json.dumps(body).encode() if body is not None else b"")
-    except NoAnswer:
-        raise JetStreamRefused(url=link.url, what=verb, reason=f"no answer within {link.timeout:g} s") from None
-    if message.headers and message.headers.get("Status") == NO_RESPONDERS:
-        raise JetStreamDisabled(url=link.url)
-    answer: dict[str, Any] = json.loads(message.data)
-    if error := answer.get("error"):
+    loop = asyncio.get_running_loop()
+    patience = link.timeout if patience is None else patience
+    deadline = loop.time() + patience
+    payload = json.dumps(body).encode() if body is not None else b""
+    while True:
+        left = deadline - loop.time()
+        try:
+            message = await link.request(f"{PREFIX}.{verb}", payload, within=min(max(left, 0.01), again))
+        except NoAnswer:
+            if deadline - loop.time() > 0:
+                continue
+            raise JetStreamRefused(url=link.url, what=verb, reason=f"no answer within {patience:g} s") from None
+        if message.headers and message.headers.get("Status") == NO_RESPONDERS:
+            raise JetStreamDisabled(url=link.url)
+        answer: dict[str, Any] = json.loads(message.data)
+        if not (error := answer.get("error")):
+            return answer
         refusal = Refusal.of(error)
         if refusal.err_code in _DISABLED:
             raise JetStreamDisabled(url=link.url)
-        raise refusal
-    return answer
+        if refusal.err_code not in UNAVAILABLE or loop.time() + RETRY >= deadline:
+            raise refusal
+        await asyncio.sleep(RETRY)
 
 
 async def list_all(link: Link, verb: str, key: str, body: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """All pages of a listing: `STREAM.LIST` with `streams`, `CONSUMER.LIST.{stream}` with `consumers`."""
+    """All pages of a listing: `STREAM.LIST` with `streams`, `CONSUMER.LIST.{stream}` with `consumers`.
+
+    Raises:
+        JetStreamRefused: some are left out, because they have no leader at the moment. The others as `call`.
+    """
     found: list[dict[str, Any]] = []
     while True:
-        answer = await call(link, verb, {**(body or {}), "offset": len(found)})
+        # A cluster waits for 4 s before it lists without those that do not answer.
+        answer = await call(link, verb, {**(body or {}), "offset": len(found)}, again=link.timeout)
+        if missing := answer.get("missing"):
+            reason = f"these have no leader at the moment: {', '.join(sorted(missing))}"
+            raise JetStreamRefused(url=link.url, what=verb, reason=reason)
         page = answer.get(key) or []
         found += page
         if not page or len(found) >= int(answer.get("total", 0)):

@@ -51,11 +51,12 @@ class Locator:
         self._known: dict[str, tuple[float, Located]] = {}
         """By subject pattern: when it was asked too long ago, and the stream."""
 
-    async def find(self, subject: str) -> Located:
-        """The stream that takes `subject`.
+    async def find(self, subject: str, *, patience: float | None = None) -> Located:
+        """The stream that takes `subject`, asked for at most `patience` seconds (the link's own by default).
 
         Raises:
             StreamMissing: there is none.
+            JetStreamRefused: there is one, and it does not say what it is.
         """
         now = asyncio.get_running_loop().time()
         # Streams of deliverables take everything of an agent: mostly one look is enough.
@@ -65,20 +66,46 @@ class Locator:
         for pattern, (expires, located) in self._known.items():
             if expires > now and subjects.matches(pattern, subject):
                 return located
-        found = await self.matching(subject)
+        found = await self.matching(subject, patience=patience)
         if not found:
             raise StreamMissing(subject=subject)
         self.forget(found[0].name)
         self._known |= dict.fromkeys(found[0].subjects, (now + REMEMBERED, found[0]))
         return found[0]
 
-    async def matching(self, pattern: str) -> list[Located]:
-        """All streams that take some subject that fits `pattern`, asked afresh."""
+    async def matching(self, pattern: str, *, patience: float | None = None) -> list[Located]:
+        """All streams that take some subject that fits `pattern`, asked afresh.
+
+        First the names, which a cluster knows even while a stream has no leader (its listing with details would leave
+        such a stream out, after 4 s, as if it were not there); then each stream by itself.
+
+        Raises:
+            JetStreamRefused: a stream does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self._link.timeout if patience is None else patience)
+        names: list[str] = []
         try:
-            infos = await jetstream.list_all(self._link, "STREAM.LIST", "streams", {"subject": pattern})
+            while True:
+                body = {"subject": pattern, "offset": len(names)}
+                answer = await jetstream.call(self._link, "STREAM.NAMES", body, patience=deadline - loop.time())
+                page = answer.get("streams") or []
+                names += page
+                if not page or len(names) >= int(answer.get("total", 0)):
+                    break
+            infos = await asyncio.gather(*(self._info(name, deadline - loop.time()) for name in names))
         except jetstream.Refusal as refusal:
-            raise refusal.as_error(f"listing the streams of {pattern}", url=self._link.url) from None
-        return [Located.of(info) for info in infos]
+            raise refusal.as_error(f"looking for the streams of {pattern}", url=self._link.url) from None
+        return [Located.of(info) for info in infos if info is not None]
+
+    async def _info(self, name: str, patience: float) -> dict[str, Any] | None:
+        """What a stream says of itself; None when it was deleted meanwhile."""
+        try:
+            return await jetstream.call(self._link, f"STREAM.INFO.{name}", patience=patience)
+        except jetstream.Refusal as refusal:
+            if refusal.err_code in jetstream.NOT_FOUND:
+                return None
+            raise
 
     def forget(self, name: str) -> None:
         """The next `find` asks again."""

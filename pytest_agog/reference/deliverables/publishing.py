@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pytest_agog.errors import BadInput, PayloadTooLarge, PublishFailed, StoreFull, StreamMissing
+from pytest_agog.errors import BadInput, PayloadTooLarge, PublishFailed, StoreFull
 from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link, NoAnswer
 from pytest_agog.reference.deliverables.locating import Located, Locator
@@ -30,6 +30,8 @@ _TRIES: Final = 16
 """Other publishers of one subject can come in between that often."""
 _REMEMBERED: Final = 10_000
 _RETRY: Final = 0.05
+_AGAIN: Final = 2.5
+"""Seconds of silence after which the message is sent again."""
 _MOST_HEADERS: Final = 2048
 """Bytes: more than the headers of any deliverable take (a subject has at most 420)."""
 
@@ -177,17 +179,22 @@ class Publisher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._link.timeout
         while True:
+            within = min(max(deadline - loop.time(), _RETRY), _AGAIN)
             try:
-                message = await self._link.request(draft.subject, draft.payload, headers, within=deadline - loop.time())
+                message = await self._link.request(draft.subject, draft.payload, headers, within=within)
             except NoAnswer:
+                if loop.time() + _RETRY < deadline:
+                    continue  # whoever was asked may be gone; what was stored all the same is not stored again
                 reason = (
                     f"no answer within {self._link.timeout:g} s; a server whose disk is full falls silent like this"
                 )
                 raise PublishFailed(subject=draft.subject, reason=reason) from None
             if message.headers and message.headers.get("Status") == jetstream.NO_RESPONDERS:
                 self._locator.forget(draft.located.name)
-                failure: Exception = StreamMissing(subject=draft.subject)
-                await self._locator.find(draft.subject)
+                # StreamMissing where there is none any more; otherwise it has no leader, after a restart or a loss.
+                located = await self._locator.find(draft.subject, patience=max(deadline - loop.time(), _RETRY))
+                reason = f"stream {located.name} is there, but had no leader for {self._link.timeout:g} s"
+                failure: Exception = PublishFailed(subject=draft.subject, reason=reason)
             else:
                 answer: dict[str, Any] = json.loads(message.data)
                 if "error" not in answer:
@@ -198,7 +205,6 @@ class Publisher:
                 failure = self._failure(draft, refusal)
                 if refusal.err_code not in jetstream.UNAVAILABLE:
                     raise failure
-            # The stream is there and has no leader yet: a moment after a restart, or while a cluster elects.
             if loop.time() + _RETRY >= deadline:
                 raise failure
             await asyncio.sleep(_RETRY)

@@ -239,9 +239,10 @@ async def test_a_full_store_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_silent_server_is_no_success(server: NatsServer, watched: Any) -> None:
-    async with await DeliverableEngine.connect(server.url, watcher=watched, within=0.2) as engine:
+    async with await DeliverableEngine.connect(server.url, watcher=watched) as engine:
         await engine.init_streams()
         await engine.publish(*WHERE, "A")
+        engine.link.timeout = 0.2
         server.kill("STOP")
         try:
             with pytest.raises(PublishFailed, match=r"no answer within 0\.2 s"):

@@ -6,6 +6,11 @@ BIN := .venv/bin
 WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest
 
+# With LC_ALL=C an older Python cannot read that an editable package lies in a folder whose name is not ASCII.
+ifneq (,$(filter C POSIX,$(LC_ALL)))
+export LC_ALL := C.UTF-8
+endif
+
 .PHONY: help scenarios test check conformance bench docs wheel clean
 .DEFAULT_GOAL := help
 
@@ -13,9 +18,10 @@ help:  ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
 
 .venv/installed: pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m compileall -q pytest_agog  # quick starts even where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 scenarios: .venv/installed  ## Play all bundled scenarios on embedded NATS and Postgres

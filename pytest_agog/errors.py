@@ -125,7 +125,7 @@ class PublishFailed(AgogError):
 
 
 class DeliverableMissing(AgogError):
-    """No deliverable at {url}. Check agent, type and feature; `agog init-streams` lists what each stream holds."""
+    """No deliverable at {url}. Check agent, type and feature, or publish it first."""
 
 
 class DigestMismatch(AgogError):

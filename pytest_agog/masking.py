@@ -23,6 +23,17 @@ _QUOTED = re.compile(
 )
 _ASSIGNED = re.compile(rf"(?P<head>{_NAMES}\\*[\"']?\s*[=:]\s*\\*[\"']?)[^\s\"',;&}}\\]+", re.IGNORECASE)
 
+_SECRET_NAME = re.compile(
+    r"(?:proxy-)?authorization|(?:set-)?cookie|pgpassword|secret|credentials?|x-auth-token"
+    rf"|(?:access|auth|refresh)[_-]?token|.*{_NAMES}",
+    re.IGNORECASE,
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under `name` (a key, a header, a column) is a secret as a whole, whatever it looks like."""
+    return _SECRET_NAME.fullmatch(name) is not None
+
 
 def mask(text: str) -> str:
     """Return `text` with every secret that can be recognised replaced by ``****``."""

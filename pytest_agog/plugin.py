@@ -42,12 +42,12 @@ def pytest_collect_file(
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """A YAML file that was named is a scenario file, unless it is none and another plugin knows what it is."""
     collectors = yield
-    if not parent.session.isinitpath(file_path):
-        return collectors
-    from pytest_agog.session.collection import is_scenario_file, scenario_file
+    run = parent.config.stash.get(KEY, None)
+    if run is not None and (file_path in run.named or parent.session.isinitpath(file_path)):
+        from pytest_agog.session.collection import is_scenario_file, scenario_file
 
-    if is_scenario_file(parent.config, file_path, claimed=bool(collectors)):
-        collectors.append(scenario_file(parent, file_path))
+        if is_scenario_file(run, file_path, claimed=bool(collectors)):
+            collectors.append(scenario_file(parent, file_path))
     return collectors
 
 
@@ -71,14 +71,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
-    """Keep whole scenarios on one worker when tests are spread one by one."""
+    """Keep whole scenarios on one worker."""
     from pytest_agog.session.beginning import plays_scenarios
 
-    if config.getoption("dist") not in {"load", "worksteal"} or not plays_scenarios(config):
+    if not plays_scenarios(config):
         return None
-    from pytest_agog.session.scheduling import ScenarioScheduling
+    from pytest_agog.session.scheduling import scheduler
 
-    return ScenarioScheduling(config, log)
+    return scheduler(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

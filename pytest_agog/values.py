@@ -176,7 +176,7 @@ def _without_guessing(schema: Any) -> None:
 class Strict(BaseModel):
     """Base of everything that is read from a scenario: immutable, no unknown keys, no guessing of types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pytest_agog.scenario.meanings import WithMeanings
 from pytest_agog.values import format_duration
 from pytest_agog.wire import comms, examples, notices, streams, tables, users
 
@@ -133,7 +134,7 @@ def _aliases() -> str:
 
 
 def _fields(model: type[BaseModel]) -> str:
-    schema = model.model_json_schema(by_alias=True, mode="serialization")
+    schema = model.model_json_schema(by_alias=True, mode="serialization", schema_generator=WithMeanings)
     required = set(model.model_json_schema(by_alias=True, mode="validation").get("required", ()))
     rows = []
     for name, field in schema.get("properties", {}).items():

@@ -38,7 +38,7 @@ class NoticeArguments(Strict):
     tokens: Bound | None = None
     """Tokens of each single notice."""
     resolves: Literal[True] | None = None
-    """Its URL leads to a stored report that is not itself a notice."""
+    """Its URL leads to a stored report of the same agent that is not itself a notice."""
     status: Annotated[str, AfterValidator(_status)] | None = None
     """COMPLETE, BLOCKED or FAILED, in any case."""
     consistent: Literal[True] | None = None
@@ -225,6 +225,9 @@ def unresolved(ledger: Ledger, notice: Notice) -> str | None:
         return f"its URL {short(url)} leads to a completion notice, not to a report"
     if not report.text.strip():
         return f"its URL {short(url)} leads to an empty report"
+    authors = reports.authors(ledger, report)
+    if authors and notice.agent.casefold() not in authors:
+        return f"its URL {short(url)} leads to a report of {listed(sorted(authors))}"
     return None
 
 

@@ -4,7 +4,9 @@ Both texts are reduced to their letters and digits: escapes (`\\n`, `\\u00e9`, a
 Markdown marks, punctuation, white space and case go. Where numbers count the lines of the other text, it is looked at
 with and without them. What is left is compared by shingles: every 20th position of a report starts one of 20
 characters, all of them are hashed in one table, and one pass over the other text looks its shingles up and lengthens
-each hit in both directions. A common run of 39 characters or more always holds a whole X 40 characters (about eight words) are common phrases and do not Y
+each hit in both directions. A common run of 39 characters or more always holds a whole shingle of the report, so none
+is overlooked; runs under 40 characters (about eight words) are common phrases and do not count. Nor do a report's
+headings: an outline is no report. The time grows with the lengths of the texts, not with their product.
 
 Not covered: paraphrase and translation, base64, percent-encoding, compression and other encodings, text with foreign
 words in between at less than 40 characters, words in another order.
@@ -26,7 +28,7 @@ SHORTEST_RUN: Final = 40
 """Shorter runs are common phrases."""
 SHORTEST_TEXT: Final = 24
 """A report with fewer letters and digits cannot be told from a phrase."""
-SENTENCE: Final = 80
+SENTENCE: Final = 120
 """So many letters and digits of a report may always stand elsewhere: one quoted sentence."""
 
 _ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|([nr])|[tbf])")

@@ -29,7 +29,7 @@ class NoInlineReportArguments(Strict):
     """How much of a report a prompt may hold."""
 
     threshold: Share = 0.05
-    """The share of a report's text that may stand in a prompt. One sentence (80 letters) always may."""
+    """The share of a report's text that may stand in a prompt. One sentence (120 letters) always may."""
 
 
 @dataclass(frozen=True)

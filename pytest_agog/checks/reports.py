@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -116,6 +117,18 @@ def shape_problem(ledger: Ledger, message: Message) -> str | None:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc'])) or 'the payload'}: {first['msg'][:1].lower()}{first['msg'][1:]}"
     return None
+
+
+def authors(ledger: Ledger, report: Report) -> set[str]:
+    """Who wrote a report, in lower case: the agent of its subject and that of its metadata; empty when neither says."""
+    found = set()
+    document = ledger.payloads.json(report.message.payload)
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if isinstance(metadata, dict) and isinstance(metadata.get("agent"), str):
+        found.add(metadata["agent"].casefold())
+    with contextlib.suppress(BadInput):  # a subject of another form, such as `agog.features.devops.…`, names nobody
+        found.add(subjects.parse_deliverable(report.message.subject)[0].casefold())
+    return found
 
 
 def notice_in(document: Any) -> notices.Notice | None:

@@ -149,8 +149,10 @@ def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
             f"{plural(len(found), 'row')} of {len(rows):,} fit" if arguments.where else plural(len(rows), "row")
         )
         problems += [] if holds else [summary[-1]]
-        near = "" if holds or found else _nearest_row(arguments.where, columns, len(rows))
         evidence += [_told_row(arguments.table, row) for row in found[:3]]
+        if not holds and not found:
+            near, place = _nearest_row(arguments.where, columns, len(rows))
+            evidence += [_told_row(arguments.table, rows[place], "nearest miss")] if place is not None else []
     if arguments.exactly_once:
         matched = ledger.derived(
             ("matched", arguments.table, seen.payload), lambda: feeding.match(ledger, arguments.table, rows)
@@ -205,18 +207,20 @@ def _match_evidence(ledger: Ledger, table: str, matched: Matched) -> list[Eviden
     return told
 
 
-def _told_row(table: str, row: Row) -> Evidence:
+def _told_row(table: str, row: Row, note: str = "") -> Evidence:
     keys = ("seq", "id", "stream_seq", "message_id")
     name = next((f"{key} {row[key]}" for key in keys if row.get(key) is not None), "a row")
     body = excerpt(json.dumps(row, ensure_ascii=False), lines=4)
-    return Evidence("rows", None, f"{short(table)} · {short(name)}", body, {"table": table})
+    text = f"{short(table)} · {short(name)}" + (f" · {note}" if note else "")
+    return Evidence("rows", None, text, body, {"table": table})
 
 
-def _nearest_row(where: Where | None, columns: Columns, rows: int) -> str:
+def _nearest_row(where: Where | None, columns: Columns, rows: int) -> tuple[str, int | None]:
+    """What the row that meets most conditions lacks, and its place."""
     if not rows:
-        return "the table is empty"
+        return "the table is empty", None
     miss = nearest(where or {}, columns, rows)
-    return f"one row {miss.said}" if miss is not None else ""
+    return (f"one row {miss.said}", miss.place) if miss is not None else ("", None)
 
 
 def _rows_vacuous(arguments: RowsArguments) -> str | None:

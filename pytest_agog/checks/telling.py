@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from pytest_agog.checks.base import Evidence
 from pytest_agog.ledger.ledger import Ledger, Message
-from pytest_agog.masking import mask
+from pytest_agog.masking import MASK, is_secret_name, mask
 from pytest_agog.values import ABSENT, Bound, Pattern, Where, format_size
 
 MAX_EVIDENCE: Final = 10
@@ -110,12 +110,23 @@ def bound_of_shares(bound: Bound) -> str:
 
 def described(where: Where | None) -> str:
     """The conditions of a `where`, in words; empty without conditions."""
-    return " and ".join(f"{short(path)} {short(str(pattern))}" for path, pattern in (where or {}).items())
+    return " and ".join(f"{short(path)} {_asked(path, pattern)}" for path, pattern in (where or {}).items())
+
+
+def _secret(path: str) -> bool:
+    return any(is_secret_name(part) for part in path.split("."))
+
+
+def _asked(path: str, pattern: Pattern) -> str:
+    if _secret(path) and pattern.model_fields_set != {"exists"}:
+        return f"fits {MASK}"
+    return short(str(pattern))
 
 
 def unmet(path: str, value: Any, pattern: Pattern) -> str:
     """What stands at `path` instead of what was asked for."""
-    return f"{short(path)} is {shown(value)}, which is not “{short(str(pattern))}”"
+    seen = MASK if _secret(path) and value is not ABSENT else shown(value)
+    return f"{short(path)} is {seen}, which is not “{_asked(path, pattern)}”"
 
 
 def close_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
-from pytest_agog.checks.notices import notices_of
+from pytest_agog.checks.notices import SeenNotice, notices_of
 from pytest_agog.checks.telling import bound_of_shares, clock, excerpt, percent, plural, short
 from pytest_agog.ledger.facts import AgentHanded, AgentSpawned
 from pytest_agog.ledger.ledger import Ledger
@@ -100,7 +100,7 @@ def _account(ledger: Ledger) -> TokenAccount:
         )
     for handed in ledger.of(AgentHanded):
         add(handed.fact.agent, fetched=ledger.tokens(handed.fact.payload))
-    largest = max(notices_of(ledger).seen, key=lambda item: item.tokens, default=None)
+    largest = max(_valid_notices(ledger), key=lambda item: item.tokens, default=None)
     return TokenAccount(
         inline=sum(row.inline for row in rows.values()),
         notices=sum(row.notices for row in rows.values()),
@@ -109,6 +109,11 @@ def _account(ledger: Ledger) -> TokenAccount:
         largest_notice_of=largest.agent if largest is not None else "",
         by_agent=tuple(rows.values()),
     )  # fmt: skip
+
+
+def _valid_notices(ledger: Ledger) -> list[SeenNotice]:
+    """Notices of the contract; what was only meant as one is a matter of the check `notice`."""
+    return [item for item in notices_of(ledger).seen if item.notice is not None]
 
 
 def _table(told: TokenAccount) -> Evidence:
@@ -156,7 +161,7 @@ def _savings(
 def judge_notice_tokens(ledger: Ledger, arguments: NoticeTokensArguments) -> Verdict:
     """The largest single notice has so many tokens."""
     expected = f"{arguments.value} tokens in the largest notice"
-    seen = notices_of(ledger).seen
+    seen = _valid_notices(ledger)
     if not seen:
         return nothing_to_judge(expected, "no notice was seen")
     largest = max(seen, key=lambda item: item.tokens)

@@ -13,6 +13,8 @@ from pytest_agog.checks.registry import Checks, builtin_checks
 from pytest_agog.ledger.ledger import Ledger
 
 COMPARED: Final = ("outcome", "expected", "observed")
+MASKED: Final = "masked"
+"""What a difference is about when the bundle does not hold the bytes on which the verdict was reached."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,14 @@ class Difference:
     claim: str
     """The claim's id."""
     what: str
-    """`outcome`, `expected`, `observed`; or `claim` when it cannot be judged again."""
+    """`outcome`, `expected`, `observed`; `claim` when it cannot be judged again; `masked` when that is so because the
+    claim is about text that held a secret, which is no fault."""
     saved: str
     judged: str
 
     def __str__(self) -> str:
+        if self.what == MASKED:
+            return f"{self.claim}: {self.judged}"
         return f"{self.claim}: {self.what} was saved as {self.saved!r}, the ledger says {self.judged!r}"
 
 
@@ -69,11 +74,23 @@ def _compare(
     outcome = _judge(ledger, claim, checks)
     if isinstance(outcome, str):
         return [Difference(name, "claim", str(saved.get("outcome", "")), outcome)]
-    return [
+    found = [
         Difference(name, key, str(saved.get(key, "")), str(getattr(outcome, key)))
         for key in COMPARED
         if saved.get(key) != getattr(outcome, key)
     ]
+    if found and ledger.payloads.any_masked and _reads_masked(ledger, claim, checks):
+        said = "not judged again: it is about text that held a secret, of which only a masked form was saved"
+        return [Difference(name, MASKED, str(saved.get("outcome", "")), said)]
+    return found
+
+
+def _reads_masked(ledger: Ledger, claim: Mapping[str, Any], checks: Checks) -> bool:
+    """Whether the verdict on a claim rests on payloads that were masked when they were saved."""
+    ledger.forget_derived()
+    ledger.payloads.met_masked = False
+    _judge(ledger, claim, checks)
+    return ledger.payloads.met_masked
 
 
 def _judge(ledger: Ledger, claim: Mapping[str, Any], checks: Checks) -> Verdict | str:

@@ -37,6 +37,8 @@ class Verified:
     altered: list[str] = field(default_factory=list)
     """What was altered, or keeps it from being read; one line each, with file and line."""
     differences: list[Difference] = field(default_factory=list)
+    masked: list[Difference] = field(default_factory=list)
+    """Claims that cannot be judged again, because what they are about held a secret."""
 
     @property
     def outcome(self) -> Outcome:
@@ -120,8 +122,11 @@ def verify_bundle(folder: Path) -> Verified:
     if wrong:
         return Verified(folder, _scenario(read), len(read.ledger), altered=[*altered, *wrong])
     claims, verdicts = read.meta["claims"], read.meta["verdicts"]
-    differences = judging.verify(read.ledger, claims, verdicts)
-    return Verified(folder, _scenario(read), len(read.ledger), _judged(verdicts), altered, differences)
+    found = judging.verify(read.ledger, claims, verdicts)
+    masked = [one for one in found if one.what == judging.MASKED]
+    differences = [one for one in found if one.what != judging.MASKED]
+    judged = _judged(verdicts) - len(masked)
+    return Verified(folder, _scenario(read), len(read.ledger), judged, altered, differences, masked)
 
 
 def _integrity(folder: Path) -> list[str]:
@@ -175,6 +180,7 @@ def _print(one: Verified) -> None:
 def _lines(one: Verified) -> Iterator[str]:
     yield from one.altered
     yield from map(str, one.differences)
+    yield from map(str, one.masked)
 
 
 def _print_json(found: Sequence[Verified]) -> None:
@@ -194,6 +200,7 @@ def _print_json(found: Sequence[Verified]) -> None:
                 "differences": [
                     {"claim": d.claim, "what": d.what, "saved": d.saved, "judged": d.judged} for d in one.differences
                 ],
+                "masked": [d.claim for d in one.masked],
             }
             for one in found
         ],

@@ -24,7 +24,7 @@ from pytest_agog.ledger.facts import (
     PublishRefused,
 )
 from pytest_agog.ledger.ledger import Ledger, Observation
-from pytest_agog.masking import MASK, mask
+from pytest_agog.masking import MASK, is_secret_name, mask
 
 FIRST_CHAIN: Final = hashlib.sha256(b"agog ledger 1").hexdigest()
 _CHAIN: Final = re.compile(rb',"chain":"([0-9a-f]{64})"\}\Z')
@@ -41,11 +41,6 @@ _SUSPICIOUS: Final = (
     "credential",
 )
 _SEED: Final = re.compile(r"S[OAUNCX][A-Z2-7]{56}")
-_SECRET_KEY: Final = re.compile(
-    r"(proxy-)?authorization|(set-)?cookie|pass(word|wd)|pgpassword|secret|credentials?"
-    r"|x?-?api[_-]?key|(access|auth|refresh)[_-]?token|x-auth-token",
-    re.IGNORECASE,
-)
 
 
 class _Line(BaseModel):
@@ -73,7 +68,7 @@ def masked(value: Any) -> Any:
         return mask(value.encode("utf-8", "replace").decode("utf-8"))
     if isinstance(value, Mapping):
         return {
-            masked(key): MASK if _SECRET_KEY.fullmatch(str(key)) and _is_told(inner) else masked(inner)
+            masked(key): MASK if is_secret_name(str(key)) and _is_told(inner) else masked(inner)
             for key, inner in value.items()
         }
     if isinstance(value, (list, tuple)):

@@ -208,6 +208,10 @@ class Ledger:
             self._derived[key] = compute()
         return cast("T", self._derived[key])
 
+    def forget_derived(self) -> None:
+        """Make everything that `derived` remembers anew when it is asked for again."""
+        self._derived.clear()
+
     def _is_covered(self, subject: str) -> bool:
         covered = self._covered.get(subject)
         if covered is None:

@@ -22,6 +22,9 @@ class Payloads:
         self._json: dict[PayloadId, Any] = {}
         self._json_bytes = 0
         self._tokens: dict[PayloadId, int] = {}
+        self._masked: set[PayloadId] = set()
+        self.met_masked = False
+        """Whether a payload was read of which the bundle holds only a masked form; whoever asks sets it back."""
 
     def put(self, data: bytes) -> PayloadId:
         """Store `data` and return its id."""
@@ -32,8 +35,21 @@ class Payloads:
     def adopt(self, key: PayloadId, data: bytes) -> None:
         """Store `data` under an id that a bundle gives: a masked payload keeps the id of the original."""
         self._entries.setdefault(key, (key, data))
+        if hashlib.sha256(data).hexdigest() != key:
+            self._masked.add(key)
+
+    @property
+    def any_masked(self) -> bool:
+        """Whether any payload is there in a masked form only."""
+        return bool(self._masked)
+
+    def _met(self, key: PayloadId) -> None:
+        if key in self._masked:
+            self.met_masked = True
 
     def __getitem__(self, key: PayloadId) -> bytes:
+        if self._masked:
+            self._met(key)
         return self._entries[key][1]
 
     def __contains__(self, key: PayloadId) -> bool:
@@ -51,6 +67,8 @@ class Payloads:
 
     def json(self, key: PayloadId) -> Any:
         """The payload as JSON, or ``ABSENT`` when it is none. Shared between callers: do not change it."""
+        if self._masked:
+            self._met(key)
         try:
             return self._json[key]
         except KeyError:
@@ -64,6 +82,8 @@ class Payloads:
 
     def tokens(self, key: PayloadId, counter: Callable[[str], int]) -> int:
         """The payload's number of tokens."""
+        if self._masked:
+            self._met(key)
         if key not in self._tokens:
             self._tokens[key] = counter(self.text(key))
         return self._tokens[key]

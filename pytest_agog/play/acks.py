@@ -24,6 +24,7 @@ ACK_TIMEOUT: Final = 5.0
 WINDOW: Final = 1000
 """Publishes that may wait for their PubAck at once."""
 WINDOW_BYTES: Final = 32_000_000
+_ECHO: Final = "echo"
 NO_STREAM: Final = "no stream takes this subject"
 
 
@@ -43,6 +44,7 @@ class AckedPublisher:
         """By reply subject: index of the attempt, and its size."""
         self._bytes = 0
         self._heard = asyncio.Event()
+        self._echoed = asyncio.Event()
         self._refusal = ""
 
     async def open(self) -> AckedPublisher:
@@ -80,6 +82,22 @@ class AckedPublisher:
         if refusal:
             raise Refused(refusal)
 
+    async def echo(self) -> None:
+        """Return when the server has taken everything that was published on this connection, core messages too.
+
+        A flush would not do: while the connection is down, the client answers it itself.
+
+        Raises:
+            Refused: the server does not answer.
+        """
+        subject = f"{self._inbox}{_ECHO}"
+        self._echoed.clear()
+        try:
+            await self._client.publish(subject, b"")
+            await asyncio.wait_for(self._echoed.wait(), ACK_TIMEOUT)
+        except TimeoutError:
+            raise Refused(f"the server did not answer within {ACK_TIMEOUT:g}s") from None
+
     async def _until(self, messages: int, size: int) -> None:
         """Wait until at most so many messages, of at most so many bytes, have no answer."""
         while len(self._waiting) > messages or self._bytes > size:
@@ -91,6 +109,9 @@ class AckedPublisher:
                     self._end(reply, f"no PubAck within {ACK_TIMEOUT:g}s")
 
     async def _on_answer(self, message: Msg) -> None:
+        if message.subject.endswith(_ECHO):
+            self._echoed.set()
+            return
         self._heard.set()
         found = self._waiting.get(message.subject)
         if found is None:

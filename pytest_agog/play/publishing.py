@@ -14,8 +14,6 @@ from pytest_agog.scenario.model import Publish
 from pytest_agog.scenario.scenario import Step
 from pytest_agog.wire.deliverables import encoded_size
 
-FLUSH_TIMEOUT = 5
-"""Seconds in which the server must have taken core messages."""
 _TOLD_EVERY = 10_000
 
 
@@ -40,11 +38,12 @@ async def play_publish(context: PlayContext, step: Step, publish: Publish) -> No
 async def _publish_core(context: PlayContext, step: Step, publish: Publish, data: bytes) -> None:
     payload = context.ledger.payloads.put(data)
     try:
+        publisher = await _publisher(context)
         for number in range(publish.times):
             _tell(context, publish, number)
             _attempt(context, step, publish, payload)
             await context.client.publish(publish.subject, data, headers=dict(publish.headers) or None)
-        await context.client.flush(FLUSH_TIMEOUT)
+        await publisher.echo()
     except Exception as error:
         raise StepFailed(f"{publish.subject} could not be published: {_reason(error)}") from None
 
@@ -52,18 +51,23 @@ async def _publish_core(context: PlayContext, step: Step, publish: Publish, data
 async def _publish_acked(context: PlayContext, step: Step, publish: Publish, data: bytes) -> None:
     payload = context.ledger.payloads.put(data)
     try:
-        if context.publisher is None:
-            context.publisher = await AckedPublisher(context.client, context.ledger).open()
+        publisher = await _publisher(context)
         for number in range(publish.times):
             _tell(context, publish, number)
             attempt = _attempt(context, step, publish, payload)
-            await context.publisher.send(publish.subject, data, dict(publish.headers) or None, attempt)
-        await context.publisher.settle()
+            await publisher.send(publish.subject, data, dict(publish.headers) or None, attempt)
+        await publisher.settle()
     except Refused as refusal:
         hint = "; `core: true` publishes without a stream" if str(refusal) == NO_STREAM else ""
         raise StepFailed(f"{publish.subject} was not acknowledged: {refusal}{hint}") from None
     except Exception as error:
         raise StepFailed(f"{publish.subject} could not be published: {_reason(error)}") from None
+
+
+async def _publisher(context: PlayContext) -> AckedPublisher:
+    if context.publisher is None:
+        context.publisher = await AckedPublisher(context.client, context.ledger).open()
+    return context.publisher
 
 
 def _attempt(context: PlayContext, step: Step, publish: Publish, payload: str) -> int:

@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from pytest_agog import values
 from pytest_agog.errors import UnknownWord
 from pytest_agog.scenario import model
+from pytest_agog.scenario.meanings import meanings
 from pytest_agog.scenario.vocabulary import Vocabulary
 from pytest_agog.scenario.words import did_you_mean, listed
 
@@ -117,6 +118,7 @@ def _sections(kind: type[BaseModel], title: str) -> Iterator[Section]:
 
 def arguments(kind: type[BaseModel]) -> Iterator[Argument]:
     """The keys of a model."""
+    said = meanings(kind)
     for name, field in kind.model_fields.items():
         annotation = field.rebuild_annotation()
         yield Argument(
@@ -124,7 +126,7 @@ def arguments(kind: type[BaseModel]) -> Iterator[Argument]:
             type_in_words(annotation),
             field.is_required(),
             _default(field, annotation),
-            " ".join((field.description or "").split()),
+            " ".join(said.get(name, "").split()),
         )
 
 

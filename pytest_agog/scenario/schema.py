@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from pytest_agog.scenario import model
+from pytest_agog.scenario.meanings import WithMeanings
 from pytest_agog.scenario.vocabulary import Vocabulary
 from pytest_agog.values import Bound, Pattern
 
@@ -35,7 +36,9 @@ def schema(vocabulary: Vocabulary) -> Json:
         Bound,
         Pattern,
     ]
-    references, made = models_json_schema([(kind, "validation") for kind in dict.fromkeys(kinds)])
+    references, made = models_json_schema(
+        [(kind, "validation") for kind in dict.fromkeys(kinds)], schema_generator=WithMeanings
+    )
     refs: dict[Any, Json] = {kind: dict(found) for (kind, _), found in references.items()}
     definitions: Json = made.get("$defs", {})
     _short_forms(definitions, refs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,7 +11,7 @@ from _pytest import runner
 
 from pytest_agog.errors import AgogError
 from pytest_agog.selection import SUFFIXES, display_path
-from pytest_agog.session.run import KEY, AgogRun, run_of
+from pytest_agog.session.run import AgogRun, run_of
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
@@ -33,18 +32,23 @@ class ClaimFailed(AgogError):
         self.view = view
 
 
-def is_scenario_file(config: pytest.Config, path: Path, *, claimed: bool) -> bool:
+def is_scenario_file(run: AgogRun, path: Path, *, claimed: bool) -> bool:
     """Whether a file that was named is one of ours; `claimed`: another plugin collects it."""
-    if path.suffix not in SUFFIXES:
-        return KEY in config.stash and path in run_of(config).named
+    if path in run.named:
+        return True
     from pytest_agog.scenario.finding import is_scenario
 
-    return not claimed or is_scenario(path) or path in run_of(config).named
+    return path.suffix in SUFFIXES and (not claimed or is_scenario(path))
 
 
 def scenario_file(parent: pytest.Collector, path: Path) -> ScenarioFile:
-    """The collector for a scenario file, with an id that does not depend on rootdir."""
-    shown = display_path(path, run_of(parent.config).options.start)
+    """The collector for a scenario file, with an id that does not depend on rootdir.
+
+    pytest takes ids for paths from rootdir on and shows them relative to where it was called; so where the two differ,
+    because there are Python tests too, only the whole path is shown right.
+    """
+    start = run_of(parent.config).options.start
+    shown = display_path(path, start) if parent.config.rootpath == start else path.as_posix()
     file: ScenarioFile = ScenarioFile.from_parent(parent, path=path, nodeid=shown)
     return file
 
@@ -92,10 +96,6 @@ class ScenarioFile(pytest.File):
         item.extra_keyword_matches.add(scenario.name)
         for tag in scenario.tags:
             item.add_marker(tag)
-        if self.config.pluginmanager.hasplugin("xdist"):
-            # For --dist loadgroup, which takes neither brackets nor an @.
-            group = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{scenario.name}-{scenario.suffix}".rstrip("-"))
-            item.add_marker(pytest.mark.xdist_group(group))
         return item
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_agog.errors import ReportUnwritable
-from pytest_agog.report.view import ScenarioView, view
 from pytest_agog.selection import display_path
 from pytest_agog.session.rerun import rerun_command
 from pytest_agog.stage.services import LeftUp
 
 if TYPE_CHECKING:
     from pytest_agog.play.result import PlayResult
+    from pytest_agog.report.view import ScenarioView
     from pytest_agog.scenario.scenario import Scenario
     from pytest_agog.session.run import AgogRun
 
@@ -47,6 +47,8 @@ class Told:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Told:
         """What `to_json` wrote."""
+        from pytest_agog.report.view import ScenarioView
+
         return cls(
             ScenarioView.from_json(data["view"]),
             tuple(data["additions"]),
@@ -83,6 +85,8 @@ def tell(run: AgogRun, result: PlayResult) -> Told:
     Raises:
         ReportUnwritable: the folder for reports takes nothing.
     """
+    from pytest_agog.report.view import view
+
     options = run.options
     if options.report is not None:
         from pytest_agog.report.writer import write_bundle

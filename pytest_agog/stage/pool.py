@@ -34,7 +34,7 @@ class PostgresPool:
         threading.Thread(target=start, name="agog-postgres-warm", daemon=True).start()
 
     def create(self, name: str) -> str:
-        """A new migrated database; returns its address.
+        """A new migrated database; returns its address. A server that a play killed or paused is started again.
 
         Raises:
             BinaryMissing, ServiceDidNotStart: there is no server to be had.
@@ -45,7 +45,7 @@ class PostgresPool:
 
     def drop(self, name: str) -> None:
         """Drop a database that `create` made; a server that is down or gone is no error."""
-        if self._started and self.server.alive:
+        if self._started and self.server.answers:
             self.server.drop_database(name)
 
     def stop(self) -> None:
@@ -57,6 +57,10 @@ class PostgresPool:
 
     def _ensure(self) -> None:
         with self._lock:
-            if not self._started and not self._stopped:
+            if self._stopped:
+                return
+            if not self._started:
                 self.server.start()
                 self._started = True
+            elif not self.server.answers:
+                self.server.restart()

@@ -68,6 +68,7 @@ class PostgresServer:
         self._server: Postmaster | None = None
         self._refill: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._paused = False
 
     # --- what it is ---------------------------------------------------------------------------------------------
     def dsn(self, database: str = MAINTENANCE) -> str:
@@ -95,6 +96,11 @@ class PostgresServer:
     def alive(self) -> bool:
         """Whether the postmaster runs (a stopped one does)."""
         return self.pid is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it runs and nobody paused it."""
+        return self.alive and not self._paused
 
     def log_tail(self, lines: int = LOG_LINES) -> str:
         """The last lines of its log, also after `stop`."""
@@ -144,6 +150,7 @@ class PostgresServer:
         number = signal_number(signal)
         if number in (signals.SIGSTOP, signals.SIGCONT):
             self._server.pause(number)
+            self._paused = number == signals.SIGSTOP
         else:
             self._server.end(number)
 
@@ -152,6 +159,7 @@ class PostgresServer:
         if self._server is not None and self._server.alive:
             self._server.pause(signals.SIGCONT)
             self._server.end(signals.SIGINT)
+        self._paused = False
         self.start()
 
     def stop(self) -> None:

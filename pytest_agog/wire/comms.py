@@ -147,7 +147,7 @@ def _aliased(name: str) -> Any:
 class AgentMessage(BaseModel):
     """The payload of a message, as publishers write it. Unknown fields are kept; every alias is read."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", populate_by_name=True, defer_build=True)
 
     message_id: str | None = Field(default=None, validation_alias=_aliased("message_id"))
     """Shared by the copies of one event on the run's subject and on the global channel."""

@@ -34,7 +34,7 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Common(BaseModel):
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     agent: Word
     """Who did the work."""

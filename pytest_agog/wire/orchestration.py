@@ -50,7 +50,7 @@ class Message(BaseModel):
     """Base of every message here: camelCase on the wire, snake_case in Python, unknown fields kept."""
 
     model_config = ConfigDict(
-        extra="allow", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+        extra="allow", alias_generator=to_camel, populate_by_name=True, defer_build=True
     )
 
     def payload(self) -> bytes:
@@ -129,7 +129,7 @@ class StageNotRun(Message):
 class CommandRun(BaseModel):
     """A command that a gate ran."""
 
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     command: str | list[str]
     exit: int

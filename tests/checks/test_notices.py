@@ -66,6 +66,14 @@ def test_a_url_that_leads_to_a_notice_does_not_resolve(book: Book) -> None:
     assert book.judge("notice", resolves=True).passed
 
 
+def test_a_url_that_leads_to_another_agents_report_does_not_resolve(book: Book) -> None:
+    _reported(book, "jen")
+    book.notice("roy", deliverable="nats://agog.deliverables.jen.work.search")
+    assert "leads to a report of jen" in book.judge("notice", resolves=True).observed
+    book.report("agog.deliverables.jen.work.search", "# Roy's part\n\nIn Jen's place.\n", agent="Roy")
+    assert book.judge("notice", resolves=True).passed, "its metadata says that it is roy's"
+
+
 def test_the_older_shape_is_a_notice_too(book: Book) -> None:
     _reported(book)
     channel = "agog.deliverables.roy.work.search"

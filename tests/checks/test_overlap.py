@@ -54,7 +54,7 @@ def test_a_report_is_found_in_disguise(name: str, share: float) -> None:
 @given(st.integers(0, 10**6), st.floats(0.06, 1), st.floats(0, 1), st.sampled_from(sorted(DISGUISES)))
 @settings(max_examples=60, deadline=None)
 def test_any_excerpt_above_the_threshold_is_found(seed: int, share: float, place: float, disguise: str) -> None:
-    report = prose(seed, 1200)
+    report = prose(seed, 1200).replace("#", "")  # headings do not count
     size = int(len(report) * share)
     start = int((len(report) - size) * place)
     excerpt = report[start : start + size]
@@ -85,6 +85,35 @@ def test_accents_and_other_scripts_survive_escapes() -> None:
     report = "Überprüfte Größen für Kunden. 検索の結果を並べ替える方法について説明します。 " * 10 + "😀 naïve café"
     for prompt in (json.dumps(report), json.dumps(json.dumps(report)), report.replace("é", "e\u0301")):
         assert Reports([report]).in_text(prompt)[0].share > 0.95
+
+
+@pytest.mark.parametrize("before", ["{:>6}\t", "{:04d}| ", "L{}: ", "> {}. ", "{:>5}→"])
+@pytest.mark.parametrize("width", [30, 72])
+@pytest.mark.parametrize("quoting", [0, 1, 3])
+def test_line_numbers_hide_nothing(before: str, width: int, quoting: int) -> None:
+    lines = textwrap.wrap(prose(5, 300), width)
+    prompt = "\n".join(before.format(number) + line for number, line in enumerate(lines, 1))
+    for _ in range(quoting):
+        prompt = json.dumps({"prompt": prompt})
+    assert Reports([prose(5, 300)]).in_text(prompt)[0].share > 0.95
+
+
+def test_line_numbers_that_count_nothing_stay() -> None:
+    assert overlap.without_line_numbers("7 of 9 tests pass\n3 of 9 fail\nplain") is None
+    assert overlap.without_line_numbers("1 a\n2 b\n\n3 c\n9 d") == " a\n b\n\n c\n9 d"
+
+
+def test_headings_do_not_count() -> None:
+    """An outline is what an agent is given instead of the report."""
+    titles = [f"{number}. What was found about the part with number {number} of the system" for number in range(30)]
+    report = "".join(f"## {title}\n\n{prose(number, 40)}\n" for number, title in enumerate(titles))
+    sought = Reports([report])
+    assert sought.in_text(json.dumps({"outline": [f"## {title}" for title in titles]})) == []
+    whole = sought.in_text(json.dumps({"prompt": report}))[0]
+    assert (whole.share, whole.letters) == (1, sought.sizes[0])
+    assert sought.sizes[0] < len(letters(report))
+    only = Reports(["\n".join(f"# {title}" for title in titles)])
+    assert only.in_text("\n".join(titles))[0].share > 0.9, "a report of headings alone is known by them"
 
 
 def test_short_reports() -> None:

@@ -14,6 +14,7 @@ from pytest_agog.checks.registry import builtin_checks, register
 from pytest_agog.checks.telling import excerpt, listed, percent, short, shown, visible
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.scenario.meanings import meanings
 from pytest_agog.values import ABSENT
 from tests.checks.builders import CHECKS
 
@@ -46,8 +47,7 @@ def test_each_check_explains_itself(name: str) -> None:
     assert check.vacuous(arguments) is None, "an example that cannot fail is no example"
     assert isinstance(check.growth_can_break(arguments), bool)
     assert all(probe.key for probe in check.probes(arguments))
-    fields = check.arguments.model_fields
-    assert all(field.description for field in fields.values()), fields
+    assert list(meanings(check.arguments)) == list(check.arguments.model_fields), "each argument says what it means"
     assert check.arguments.model_json_schema()
 
 

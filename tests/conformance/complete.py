@@ -24,9 +24,8 @@ def missing(folder: Path = HERE) -> list[str]:
         if not passing:
             lacking.append(f"{name}: no scenario that it must pass (tests/conformance/{name}/pass-….yaml)")
         if len(rejected) < NEAR_MISSES:
-            lacking.append(
-                f"{name}: {len(rejected)} near misses, {NEAR_MISSES} are needed (tests/conformance/{name}/reject-….yaml)"
-            )
+            where = f"tests/conformance/{name}/reject-….yaml"
+            lacking.append(f"{name}: {len(rejected)} near misses, {NEAR_MISSES} are needed ({where})")
     known = set(builtin_checks())
     lacking += [f"{path.name}: a folder for no check" for path in sorted(folder.iterdir()) if _strange(path, known)]
     return lacking

@@ -1,7 +1,8 @@
 """Each check passes what it must pass and rejects its near misses, on real servers.
 
-In `pass-*.yaml` every claim must hold. In `reject-*.yaml` the play must succeed, every claim of the check under test must
-fail (not error: it must have looked and found the fault), and every other claim must hold, so that the fault is the only one.
+In `pass-*.yaml` every claim must hold. In `reject-*.yaml` the play must succeed, every claim of the check under test
+must fail (not error: it must have looked and found the fault), and every other claim must hold, so that the fault is
+the only one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_agog.checks.base import Verdict
 from pytest_agog.play.result import PlayResult
 from pytest_agog.play.vocabulary import vocabulary
 from pytest_agog.scenario.load import load
@@ -32,6 +34,14 @@ def test_verdict(path: Path, agog_play: Callable[..., PlayResult]) -> None:
             expected = "failed" if judged in must_fail else "passed"
             assert judged.verdict.outcome == expected, (judged.claim.id, judged.verdict)
             assert judged.verdict.observed
+            if judged in must_fail:
+                assert _shown(judged.verdict), judged.verdict
+
+
+def _shown(verdict: Verdict) -> bool:
+    """Whether a rejection says what it rests on; of what is not there, it says that."""
+    absent = ("nothing to judge: ", "there is no ", "no ", "entry ", "it is not there", "the table cannot be read: ")
+    return bool(verdict.evidence) or verdict.observed.startswith(absent)
 
 
 def test_every_check_has_a_pair() -> None:

@@ -122,4 +122,3 @@ def notices(result: PlayResult) -> list[NoticeSeen]:
 def exits(result: PlayResult) -> list[ProcessExited]:
     """How every process ended."""
     return [seen.fact for seen in result.ledger.of(ProcessExited)]
-

@@ -76,7 +76,8 @@ async def test_without_retries_a_failing_agent_ends_the_chain_and_claims_are_jud
 async def test_what_an_agent_prints_may_be_messy_and_the_report_is_published_all_the_same(scene: Scene) -> None:
     scene.file(
         "messy.txt",
-        'Thinking … costs $5, $HOME, ${unknown}, $${feature}\n```json\r\n{"agent": "jen"}\r\n```\n${notice}\nBye ${who}\n',
+        "Thinking … costs $5, $HOME, ${unknown}, $${feature}\n"
+        '```json\r\n{"agent": "jen"}\r\n```\n${notice}\nBye ${who}\n',
     )
     result = await scene.play(
         vars={"who": "now"},

@@ -6,6 +6,7 @@ have taken when it cannot, and describes itself in JSON Schema.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -376,14 +377,13 @@ def same_json(left: Any, right: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """The text of a JSON value for `matches`: strings as they are, everything else as JSON writes it."""
+    """The text of a JSON value for `matches`: strings as they are, everything else as JSON writes it, without spaces."""
     if isinstance(value, str):
         return value
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    except (ValueError, RecursionError):  # numbers of thousands of digits, objects deeper than any stack
+        return ""
 
 
 def _contains(value: Any, part: Any) -> bool:

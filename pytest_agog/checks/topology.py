@@ -182,10 +182,13 @@ def _stream_rows(arguments: StreamArguments, config: dict[str, Any]) -> list[_Co
 
 
 def _from_before(ledger: Ledger, seen: StreamSeen) -> int:
-    """How many of the stream's messages were there before the play. [X4]"""
+    """How many of the stream's messages were there before the play, and were not published again by it. [X4]"""
     last = next((item.fact.last_sequence for item in ledger.of(Baseline) if item.fact.stream == seen.stream), 0)
-    first, held = seen.state.get("first_seq", 0), seen.state.get("messages", 0)
-    return max(0, min(last - first + 1, held)) if last and held else 0
+    first, held = int(seen.state.get("first_seq", 0)), int(seen.state.get("messages", 0))
+    if not last or not held:
+        return 0
+    again = sum(first <= (message.sequence or 0) <= last for message in ledger.in_stream(seen.stream))
+    return max(0, min(last - first + 1, held) - again)
 
 
 def _known_streams(ledger: Ledger) -> list[str]:

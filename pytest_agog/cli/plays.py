@@ -132,8 +132,9 @@ def _tell(result: PlayResult, *, as_json: bool) -> int:
         ServiceError: services did not start.
     """
     from pytest_agog.report.view import view
+    from pytest_agog.selection import bundled_root
 
-    seen = view(result)
+    seen = view(result, base=bundled_root())
     if as_json:
         _print_json(seen)
     elif result.outcome != "error":

@@ -26,6 +26,7 @@ from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.line import Connect, Line, LineBroken, Silent
 from pytest_agog.ledger.objects import Objects
 from pytest_agog.ledger.reader import Unreadable, read
+from pytest_agog.ledger.recalling import Recalling
 from pytest_agog.ledger.responders import NoResponders
 from pytest_agog.ledger.streams import Streams
 from pytest_agog.masking import mask
@@ -51,7 +52,8 @@ class Recorder:
     `connect` makes a new connection and should fail fast, since the recorder itself tries again every 50 ms for as long
     as the server is away: `allow_reconnect=False` and a short `reconnect_time_wait` (nats-py sleeps that long, 2 s
     unless told, even before it gives up on a refused connection). With `baseline`, what streams hold when the recorder
-    starts does not count: their last sequences are recorded as `Baseline` and reading begins behind them.
+    starts does not count: their last sequences are recorded as `Baseline` and reading begins behind them. What the run
+    publishes again, and what is acknowledged as a duplicate of a message from before, does count.
 
     `monitor_url` is the server's monitoring port: with it the recorder writes down what the server says of itself, and
     answers "no responders" where its own subscription would keep the server from doing so.
@@ -66,6 +68,7 @@ class Recorder:
         self._unclaimed: deque[tuple[int, MessageSeen, str]] = deque(maxlen=_UNCLAIMED)
         self._responders = NoResponders(self._line, monitor_url)
         self._objects = Objects(ledger, self._line)
+        self._recalling = Recalling(ledger, self._line, self._objects)
         self._eager: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._survey_due = True
@@ -207,6 +210,8 @@ class Recorder:
         if barriers or self._survey_due or time.monotonic() - self._surveyed_at >= _SURVEY:
             await self._survey()
         await self._read_all()
+        if barriers:
+            await self._recalling.read()
         await self._objects.read(final=bool(barriers))
         if barriers and not any(cursor.behind for cursor in self._streams.cursors.values()):
             self._trouble.clear()

@@ -86,7 +86,10 @@ class _Doubts:
                 self._never(claim, node)
             self._within(claim, node)
             self._kills(claim, node)
-        if any(claim.id.startswith("tokens.") for claim in self._scenario.claims) and not self._may_hand_over():
+        if not self._may_hand_over() and any(
+            claim.id.startswith("tokens.") and not (claim.id == "tokens.notice" and self._may_tell_results())
+            for claim in self._scenario.claims
+        ):
             self._warnings.add(
                 self._tree.entries["tokens"].key,
                 "no step hands work from agent to agent, so there are no tokens to count and these claims fail",
@@ -94,6 +97,14 @@ class _Doubts:
 
     def _may_hand_over(self) -> bool:
         return any(step.verb == "chain" or step.verb not in _OWN_VERBS for step in self._scenario.steps)
+
+    def _may_tell_results(self) -> bool:
+        """Whether a notice may come on `results.` without a chain."""
+        return any(
+            step.verb == "run"
+            or (isinstance(step.arguments, model.Publish) and step.arguments.subject.startswith("results."))
+            for step in self._scenario.steps
+        )
 
     def _vacuous(self, claim: Claim, node: Mapping) -> bool:
         """Whether the claim cannot fail, which is then noted."""

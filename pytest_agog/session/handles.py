@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nats.js.client  # noqa: F401 - before another thread does: see stage._import_client
+
 from pytest_agog.ledger.ledger import Ledger, Message
 from pytest_agog.ledger.recorder import Recorder
 from pytest_agog.scenario.scenario import Scenario

@@ -217,7 +217,7 @@ class AgogRun:
 
     def warm_up(self, scenarios: Collection[Scenario]) -> None:
         """Begin to start what the first of `scenarios` would wait for."""
-        if self.options.postgres_dsn is not None or hasattr(self.config, "workerinput"):
+        if not scenarios or self.options.postgres_dsn is not None or hasattr(self.config, "workerinput"):
             return
         from pytest_agog.stage.stage import needs_postgres
 

@@ -37,11 +37,27 @@ def send(group, number):
     except OSError:
         return False
     return True
+def living(groups):
+    # Those with a process that runs. Who should reap the others takes its time, or is not there (containers).
+    groups = {group: number for group, number in groups.items() if send(group, 0)}
+    try:
+        pids = [name for name in os.listdir("/proc") if name.isdigit()] if groups else []
+    except OSError:
+        return groups
+    running = set()
+    for pid in pids:
+        try:
+            with open("/proc/" + pid + "/stat", "rb") as file:
+                state, _, group = file.read().rpartition(b")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if state not in (b"Z", b"X"):
+            running.add(int(group))
+    return {group: number for group, number in groups.items() if group in running} if running else groups
 for group, number in groups.items():
     send(group, number)
 deadline = time.monotonic() + 3
-while groups and time.monotonic() < deadline:
-    groups = {group: number for group, number in groups.items() if send(group, 0)}
+while (groups := living(groups)) and time.monotonic() < deadline:
     time.sleep(0.02)
 for group in groups:
     send(group, signal.SIGKILL)

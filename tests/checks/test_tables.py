@@ -94,6 +94,7 @@ def test_the_nearest_row(book: Book) -> None:
     book.rows(ROWS)
     verdict = book.judge("rows", where={"kind": "status", "attrs.exit_code": 1})
     assert verdict.nearest.startswith("one row meets 1 of 2 conditions: ")
+    assert "nearest miss" in verdict.evidence[0].text
     book.rows([])
     assert book.judge("rows", where={"kind": "status"}).nearest == "the table is empty"
 

@@ -1,7 +1,7 @@
 """The pages that show commands with their output are followed step by step, and the output is what they show.
 
-A page's marked blocks write, edit and lengthen files; `console` blocks run. What a page shows of an output must come in it,
-line by line and in that order; numbers may differ, since times and sizes do.
+A page's marked blocks write, edit and lengthen files; `console` blocks run. What a page shows of an output must come in
+it, line by line and in that order; numbers may differ, since times and sizes do, and a line that ends in … goes on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RUN_AS: Final = {
 
 def steps(block: Block) -> Iterator[tuple[str, list[str]]]:
     """Each command of a console block, with the lines that it prints."""
-    command, output = "", []
+    command, output = "", list[str]()
     for line in block.text.splitlines():
         if line.startswith("$ "):
             if command:
@@ -58,7 +58,14 @@ def without_numbers(line: str) -> str:
 def missing(shown: list[str], printed: str) -> list[str]:
     """The lines that a page shows and the command did not print in that order."""
     actual = iter([without_numbers(line) for line in printed.splitlines()])
-    return [line for line in shown if line.strip() and without_numbers(line) not in actual]
+    return [line for line in shown if line.strip() and not any(fits(line, found) for found in actual)]
+
+
+def fits(shown: str, found: str) -> bool:
+    """Whether a line of a page is this line of the output."""
+    if shown.endswith("…"):
+        return found.startswith(without_numbers(shown.removesuffix("…")))
+    return found == without_numbers(shown)
 
 
 def run(command: str, folder: Path) -> str:

@@ -36,8 +36,8 @@ def plugin_options() -> tuple[set[str], set[str]]:
     """Options of the command line, and names of the ini file."""
     parser = pytest.Parser(_ispytest=True)
     add_options(parser)
-    options = {name for group in parser._groups for option in group.options for name in option.names()}  # noqa: SLF001
-    return {name for name in options if name.startswith("--agog")}, set(parser._inidict)  # noqa: SLF001
+    options = {name for group in parser._groups for option in group.options for name in option.names()}
+    return {name for name in options if name.startswith("--agog")}, set(parser._inidict)
 
 
 def shell_lines(page: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pytest_agog.reference.deliverables.outline import outline, section
 def test_it_has_the_wanted_tokens_and_all_sections(wanted: int, seed: int) -> None:
     text = report(wanted, seed)
     assert abs(tokens.count(text) - wanted) <= wanted * TOLERANCE
-    assert [heading.text for heading in outline(text) if heading.level == 2] == list(HEADINGS)
+    assert [heading.title for heading in outline(text) if heading.level == 2] == list(HEADINGS)
     assert text.startswith(f"# Generated report {seed}\n")
 
 

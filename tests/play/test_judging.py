@@ -1,4 +1,4 @@
-"""Until this holds, or this long: what `within` and `holds_for` mean, on a ledger that grows while claims are judged."""
+"""Until this holds, or this long: what `within` and `holds_for` mean, on a ledger that grows meanwhile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Steps(Strict):
     at_most: int = 10**9
 
 
-class Path_(Strict):
+class InFolder(Strict):
     """A file."""
 
     path: str
@@ -128,13 +128,13 @@ async def test_what_breaks_and_comes_back_within_the_time_holds(ledger: Ledger, 
 
 
 async def test_probes_are_asked_again_until_they_answer_right(ledger: Ledger, prober: Prober, tmp_path: Path) -> None:
-    def there(ledger: Ledger, arguments: Path_) -> Verdict:
+    def there(ledger: Ledger, arguments: InFolder) -> Verdict:
         seen = ledger.answer(FileProbe(arguments.path).key, FileSeen)
         return verdict(bool(seen and seen.exists), expected="a file", observed=str(seen))
 
-    asked = check(there, Path_, lambda arguments: (FileProbe(arguments.path),))
+    asked = check(there, InFolder, lambda arguments: (FileProbe(arguments.path),))
     later(0.1, lambda: (tmp_path / "late").touch())
-    answer = await judge(ledger, prober, Asked(asked, Path_(path="late"), Waiting(within=60)))
+    answer = await judge(ledger, prober, Asked(asked, InFolder(path="late"), Waiting(within=60)))
     assert answer.verdict.passed
     assert answer.waited < 30
 
@@ -145,14 +145,14 @@ async def test_probes_are_asked_afresh_at_the_end_of_holds_for(
     """Even when the next look would be later: what went away in the last moment is seen."""
     monkeypatch.setattr(judging, "PROBE_INTERVAL", 60)
 
-    def there(ledger: Ledger, arguments: Path_) -> Verdict:
+    def there(ledger: Ledger, arguments: InFolder) -> Verdict:
         seen = ledger.answer(FileProbe(arguments.path).key, FileSeen)
         return verdict(bool(seen and seen.exists), expected="a file", observed=str(seen))
 
     (tmp_path / "gone").touch()
-    asked = check(there, Path_, lambda arguments: (FileProbe(arguments.path),))
+    asked = check(there, InFolder, lambda arguments: (FileProbe(arguments.path),))
     later(0.1, lambda: (tmp_path / "gone").unlink())
-    answer = await judge(ledger, prober, Asked(asked, Path_(path="gone"), Waiting(holds_for=0.3)))
+    answer = await judge(ledger, prober, Asked(asked, InFolder(path="gone"), Waiting(holds_for=0.3)))
     assert answer.verdict.outcome == "failed"
 
 
@@ -187,8 +187,8 @@ async def test_all_claims_are_judged_on_one_state_of_the_ledger(ledger: Ledger, 
         sizes.append(len(ledger))
         return verdict(holds=True, expected="", observed="")
 
-    with_probe = check(size, Path_, lambda arguments: (FileProbe(arguments.path),))
-    claims = [Asked(with_probe, Path_(path=f"file{number}")) for number in range(5)]
+    with_probe = check(size, InFolder, lambda arguments: (FileProbe(arguments.path),))
+    claims = [Asked(with_probe, InFolder(path=f"file{number}")) for number in range(5)]
     answers = await judge_all(ledger, prober, [*claims, Asked(check(size), Steps())])
     assert [answer.verdict.outcome for answer in answers] == ["passed"] * 6
     assert sizes == [5] * 6

@@ -134,7 +134,7 @@ def test_external_servers_are_used_and_secrets_masked(run: Run, tmp_path: Path) 
     result.assert_outcomes(passed=2, failed=1)
     masked = server.url.replace("nats://", "nats://someone:?*?*@")
     result.stdout.fnmatch_lines([f"again *--agog-scenario=one.yaml::seen *--agog-nats-url={masked}*"])
-    result.stdout.no_fnmatch_line("*secret*")
+    assert "secret" not in str(result.stdout).replace("secrets_masked", "")
 
 
 TARGET = "agog_target: 1\nname: jangar\ncomponents:\n  deliverables: reference\n"

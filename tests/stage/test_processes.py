@@ -231,6 +231,35 @@ def test_the_death_signal_alone_is_enough(
     assert gone(pid)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_the_watchdog_does_not_wait_for_those_whom_nobody_reaps() -> None:
+    harness = """
+        import sys
+        from pytest_agog.stage.processes import ManagedProcess
+        from pytest_agog.stage.spawning import SPAWNER
+        print(ManagedProcess(["sleep", "600"]).pid, SPAWNER.watchdog.pid, flush=True)
+        sys.stdin.read()
+    """
+    negligent = f"""
+        import ctypes, os, subprocess, sys, time
+        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", {textwrap.dedent(harness)!r}], **pipes)
+        orphan, watchdog = map(int, process.stdout.readline().split())
+        process.kill()
+        process.wait()
+        begin = time.monotonic()
+        os.waitpid(watchdog, 0)
+        print(time.monotonic() - begin, open(f"/proc/{{orphan}}/stat").read().rpartition(")")[2].split()[0])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(negligent)], check=True, capture_output=True, text=True, timeout=30
+    )
+    seconds, state = done.stdout.split()
+    assert state == "Z"
+    assert float(seconds) < 2  # it gives those that run three
+
+
 def test_bounded_output_keeps_all_that_fits() -> None:
     output = BoundedOutput(10)
     for chunk in (b"abc", b"defgh", b"ij"):

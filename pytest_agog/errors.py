@@ -89,17 +89,18 @@ class CommandNotFound(BadInput):
 
 
 class MaxPayloadTooSmall(ServiceError):
-    """NATS at {url} takes messages of at most {limit} bytes, the streams of the contract hold messages of {needed}. Raise
-    max_payload (12MB leaves room for headers), or opt out of the streams with `nats: {{streams: none}}`."""
+    """NATS at {url} takes messages of at most {limit} bytes, the streams of the contract hold messages of {needed}.
+    Raise max_payload (12MB leaves room for headers), or opt out of the streams with `nats: {{streams: none}}`."""
 
 
 class ServiceBusy(ServiceError):
-    """{service} is in use by another run ({holder}); waited {seconds:.0f} s for its turn. Wait for that run to end; a run
-    that died lets go by itself within {expiry:.0f} s."""
+    """{service} is in use by another run ({holder}); waited {seconds:.0f} s for its turn. Wait for that run to end; a
+    run that died lets go by itself within {expiry:.0f} s."""
 
 
 class TurnLost(ServiceError):
-    """The lock on {service} was lost in mid-run ({reason}): another run may have used it at the same time. Run again."""
+    """The lock on {service} was lost in mid-run ({reason}): another run may have used it at the same time. Run
+    again."""
 
 
 class StreamMissing(AgogError):
@@ -111,7 +112,8 @@ class StreamDiffers(AgogError):
 
 
 class PayloadTooLarge(AgogError):
-    """{subject}: the message has {size} bytes with headers, the {limiter} takes {limit}. Raise that limit or publish less."""
+    """{subject}: the message has {size} bytes with headers, the {limiter} takes {limit}. Raise that limit or publish
+    less."""
 
 
 class StoreFull(AgogError):
@@ -120,8 +122,8 @@ class StoreFull(AgogError):
 
 
 class PublishFailed(AgogError):
-    """{subject} was not acknowledged by JetStream ({reason}). Check the server's log, then publish again: the message id
-    keeps a retry from storing it twice."""
+    """{subject} was not acknowledged by JetStream ({reason}). Check the server's log, then publish again: the message
+    id keeps a retry from storing it twice."""
 
 
 class DeliverableMissing(AgogError):
@@ -189,8 +191,8 @@ class MigrationFailed(AgogError):
 
 
 class RecorderBehind(ServiceError):
-    """The recorder could not read every stream to its end within {seconds} s ({what}). Check that NATS runs and read its
-    log."""
+    """The recorder could not read every stream to its end within {seconds} s ({what}). Check that NATS runs and read
+    its log."""
 
 
 class NoticeWrong(AgogError):
@@ -219,6 +221,11 @@ class WouldOverwrite(BadInput):
 
 class ReportUnwritable(BadInput):
     """The report cannot be written to {folder} ({reason}). Choose another folder with --agog-report."""
+
+
+class MatchTooSlow(AgogError):
+    """matches: {pattern!r} takes longer than {seconds} s on a text of {size} characters. Write it without repeats in
+    repeats such as `(a+)+`, and anchor it with ^."""
 
 
 class NoBundle(BadInput):

@@ -35,12 +35,24 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
 
+_SECRET_WORDS = ("password", "passwd", "secret", "key", "token")
+
+
 def mask(text: str) -> str:
-    """Return `text` with every secret that can be recognised replaced by ``****``."""
-    text = _URL_PASSWORD.sub(rf"\g<head>:{MASK}@", text)
-    text = _URL_TOKEN.sub(rf"\g<head>{MASK}@", text)
+    """Return `text` with every secret that can be recognised replaced by ``****``.
+
+    Words without which no secret is recognised are looked for first: output of megabytes mostly has none.
+    """
+    if "://" in text and "@" in text:
+        text = _URL_PASSWORD.sub(rf"\g<head>:{MASK}@", text)
+        text = _URL_TOKEN.sub(rf"\g<head>{MASK}@", text)
     text = _NKEY_SEED.sub(MASK, text)
-    text = _JWT.sub(MASK, text)
-    text = _AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
-    text = _QUOTED.sub(rf"\g<head>{MASK}", text)
-    return _ASSIGNED.sub(rf"\g<head>{MASK}", text)
+    if "eyJ" in text:
+        text = _JWT.sub(MASK, text)
+    folded = text.casefold()
+    if "authorization" in folded or "bearer" in folded:
+        text = _AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
+    if any(word in folded for word in _SECRET_WORDS):
+        text = _QUOTED.sub(rf"\g<head>{MASK}", text)
+        text = _ASSIGNED.sub(rf"\g<head>{MASK}", text)
+    return text

@@ -6,7 +6,6 @@ have taken when it cannot, and describes itself in JSON Schema.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -22,9 +21,13 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema
+
+from pytest_agog.json_values import as_text, contains, same_json
+from pytest_agog.matching import is_found
 
 _UNITS_OF_TIME: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS_OF_SIZE: Final = {
@@ -32,9 +35,10 @@ _UNITS_OF_SIZE: Final = {
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B|B|)", re.ASCII)
-_PERCENT: Final = re.compile(r"(-?\d+(?:\.\d+)?)\s*%", re.ASCII)
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)", re.ASCII)
+_SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([kKMGT]i?B|B|)", re.ASCII)
+_LARGEST: Final = 10**18
+_PERCENT: Final = re.compile(r"(-?\d{1,9}(?:\.\d{1,9})?)\s*%", re.ASCII)
 
 
 def parse_duration(value: object) -> float:
@@ -51,7 +55,7 @@ def parse_duration(value: object) -> float:
 
 def parse_size(value: object) -> int:
     """Bytes from `10MB` (10**7), `5GiB` (5 * 2**30) or a plain number of bytes. ValueError otherwise."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
         return value
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
         return math.ceil(Fraction(match[1]) * _UNITS_OF_SIZE[match[2]])
@@ -117,6 +121,8 @@ Share = Annotated[
 def _number(value: object) -> float:
     """A bound's number in base units: plain, a percentage (as a fraction), a duration (seconds) or a size (bytes)."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if abs(value) > _LARGEST:
+            raise ValueError(f"a number is at most {_LARGEST:g}")
         return value
     for parse in (parse_share, parse_duration, parse_size):
         try:
@@ -206,6 +212,8 @@ class Bound(Strict):
     def _short_form(cls, value: Any) -> Any:
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
             return {"equals": value}
+        if not isinstance(value, (Mapping, Bound)):
+            raise ValueError("expected a number, or limits such as {at_least: 3}")  # noqa: TRY004 - pydantic's way
         return value
 
     @model_validator(mode="after")
@@ -288,14 +296,14 @@ class Pattern(Strict):
             )
         return {"equals": value}
 
-    @model_validator(mode="after")
-    def _compiles(self) -> Pattern:
-        if self.matches is not None:
-            try:
-                re.compile(self.matches)
-            except re.error as error:
-                raise ValueError(f"{self.matches!r} is no regular expression: {error}") from None
-        return self
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, matches: str | None) -> str | None:
+        try:
+            re.compile(matches or "")
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"{matches!r} is no regular expression: {error}") from None
+        return matches
 
     def holds(self, value: Any) -> bool:
         """Whether `value` (``ABSENT`` when the path is not there) fits every key that was given."""
@@ -306,8 +314,8 @@ class Pattern(Strict):
             return given == {"exists"}
         return (
             ("equals" not in given or same_json(value, self.equals))
-            and (self.matches is None or re.search(self.matches, as_text(value)) is not None)
-            and ("contains" not in given or _contains(value, self.contains))
+            and (self.matches is None or is_found(self.matches, as_text(value)))
+            and ("contains" not in given or contains(value, self.contains))
             and (self.one_of is None or any(same_json(value, option) for option in self.one_of))
             and self._number_holds(value)
         )
@@ -363,34 +371,3 @@ def look_up(document: Any, path: str) -> Any:
         if head.isdecimal() and int(head) < len(document):
             return look_up(document[int(head)], rest)
     return ABSENT
-
-
-def same_json(left: Any, right: Any) -> bool:
-    """JSON equality: numbers by value, but true is not 1, and objects and lists element by element."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(same_json(left[key], right[key]) for key in left)
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return len(left) == len(right) and all(same_json(a, b) for a, b in zip(left, right, strict=True))
-    return bool(left == right)
-
-
-def as_text(value: Any) -> str:
-    """The text of a JSON value for `matches`: strings as they are, everything else as JSON writes it, without spaces."""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    except (ValueError, RecursionError):  # numbers of thousands of digits, objects deeper than any stack
-        return ""
-
-
-def _contains(value: Any, part: Any) -> bool:
-    if isinstance(value, str):
-        return isinstance(part, str) and part in value
-    if isinstance(value, Mapping):
-        return part in value
-    if isinstance(value, list):
-        return any(same_json(item, part) for item in value)
-    return False

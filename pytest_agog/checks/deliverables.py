@@ -9,13 +9,14 @@ from pydantic import Field, model_validator
 
 from pytest_agog.checks import differing, ends, reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, verdict
+from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.reports import Report
 from pytest_agog.checks.telling import clock, close_names, excerpt, listed, plural, short
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.facts import FileSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import FileProbe, Probe
-from pytest_agog.values import Bound, DataFile, Strict, format_size
+from pytest_agog.values import DataFile, Strict, format_size
 from pytest_agog.wire import deliverables, subjects
 
 
@@ -34,9 +35,9 @@ class DeliverableArguments(Strict):
     """The content of the last revision is this file, byte for byte."""
     contains: str | None = Field(default=None, min_length=1)
     """This text stands in the content of the last revision."""
-    tokens: Bound | None = None
+    tokens: Count | None = None
     """Tokens of the content of the last revision."""
-    revisions: Bound | None = None
+    revisions: Count | None = None
     """How many messages the stream holds for it."""
     digest: Literal[True] | None = None
     """The last revision has an `Agog-Digest` header, and its content has that digest."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, verdict
+from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.selecting import SubjectPattern, nearest_miss, select
 from pytest_agog.checks.telling import clock, described, of_message, of_messages, plural, short
 from pytest_agog.ledger.facts import WatchInterrupted
@@ -24,7 +25,7 @@ class MessageArguments(Strict):
     """Their subject, with NATS wildcards."""
     where: Where | None = None
     """What must stand in them: dotted paths of the JSON payload, or `$headers.Name`."""
-    count: Bound = AT_LEAST_ONE
+    count: Count = AT_LEAST_ONE
     """How many there are."""
 
 

@@ -10,11 +10,12 @@ from pydantic_core import to_json
 
 from pytest_agog.checks import reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
+from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.telling import MAX_EVIDENCE, clock, excerpt, listed, plural, short
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.facts import NoticeSeen
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Bound, Strict
+from pytest_agog.values import Strict
 from pytest_agog.wire import notices, subjects
 from pytest_agog.wire.notices import Notice
 
@@ -35,7 +36,7 @@ class NoticeArguments(Strict):
     """Notices of this agent."""
     requirement: str | None = Field(default=None, min_length=1)
     """Notices for this requirement (in a chain: the feature)."""
-    tokens: Bound | None = None
+    tokens: Count | None = None
     """Tokens of each single notice."""
     resolves: Literal[True] | None = None
     """Its URL leads to a stored report of the same agent that is not itself a notice."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from pytest_agog.checks import overlap, reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
@@ -28,7 +30,7 @@ _AGENT_KEYS: Final = ("agentId", "assignedAgent", "agent")
 class NoInlineReportArguments(Strict):
     """How much of a report a prompt may hold."""
 
-    threshold: Share = 0.05
+    threshold: Annotated[Share, Field(ge=0)] = 0.05
     """The share of a report's text that may stand in a prompt. One sentence (120 letters) always may."""
 
 

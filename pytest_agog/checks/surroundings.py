@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pytest_agog.checks import differing
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
+from pytest_agog.checks.bounds import Count, Whole
 from pytest_agog.checks.telling import clock, close_names, described, excerpt, listed, plural, short, unmet
 from pytest_agog.ledger.facts import FileSeen, HttpSeen, ProcessExited, ProcessOutput, ProcessStarted
 from pytest_agog.ledger.ledger import Ledger, Observation
 from pytest_agog.ledger.probes import FileProbe, HttpProbe, Probe
-from pytest_agog.values import ABSENT, Bound, DataFile, Strict, Where, format_size, look_up
+from pytest_agog.values import ABSENT, DataFile, Strict, Where, format_size, look_up
 
 Text = Annotated[str, StringConstraints(min_length=1)]
+_HEADERS: Final = "$headers."
+
+
+def _inside(path: str) -> str:
+    """A path that stays below the folder that it begins in; where links lead shows when it is looked up."""
+    if path.startswith("/") or "\\" in path or "\0" in path:
+        raise ValueError(f"{path!r} is no path relative to the scenario; agents write below $AGENT_OUTPUT_DIR/")
+    below = posixpath.normpath(path.removeprefix("$AGENT_OUTPUT_DIR/"))
+    if below == ".." or below.startswith(("../", "/")):
+        raise ValueError(f"{path!r} leaves the folder that it begins in")
+    return path
 
 
 class FileArguments(Strict):
     """A file that the play makes, and what it must be."""
 
-    path: Text
+    path: Annotated[Text, AfterValidator(_inside)]
     """Relative to the scenario, or `$AGENT_OUTPUT_DIR/…`."""
     exists: bool = True
     """Whether it is there."""
@@ -43,7 +56,7 @@ class ProcessArguments(Strict):
 
     name: Text
     """An agent's name, a step's `as`, or the command's first word."""
-    exit: Bound | None = None
+    exit: Whole | None = None
     """Its exit status, or minus the number of the signal that ended it."""
     running: bool | None = None
     """Whether it still runs."""
@@ -60,7 +73,7 @@ class HttpArguments(Strict):
     """A whole URL, instead of a path."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """The request's method."""
-    status: Bound | None = None
+    status: Count | None = None
     """The answer's status; without it, any below 400."""
     json_: Where | None = Field(default=None, alias="json")
     """What stands in the answer's JSON; `$headers.Name` is a header."""
@@ -254,27 +267,18 @@ def judge_http(ledger: Ledger, arguments: HttpArguments) -> Verdict:
     if seen is None:
         return nothing_to_judge(expected, "the request was not made")
     if seen.status is None:
-        return failed(expected=expected, observed=f"no answer: {short(seen.reason) or 'no reason was given'}")
+        return failed(expected=expected, observed=_no_answer(seen))
     body = ledger.payloads[seen.payload] if seen.payload is not None else b""
     problems = []
     if not (arguments.status.holds(seen.status) if arguments.status is not None else seen.status < 400):
         problems.append(f"status {seen.status}")
-    near = ""
-    if arguments.json_ is not None:
-        document = ledger.payloads.json(seen.payload) if seen.payload is not None else ABSENT
-        missed = [
-            path for path, pattern in arguments.json_.items() if not pattern.holds(_http_value(seen, document, path))
-        ]
-        problems += [unmet(path, _http_value(seen, document, path), arguments.json_[path]) for path in missed]
-        near = (
-            f"{len(arguments.json_) - len(missed)} of {plural(len(arguments.json_), 'condition')} hold"
-            if missed
-            else ""
-        )
-        if missed and document is ABSENT:
-            near = "the body is no JSON"
-    if arguments.contains is not None and arguments.contains.encode() not in body:
-        problems.append(f"'{short(arguments.contains)}' does not stand in its body of {format_size(len(body))}")
+    asks_body = arguments.contains is not None or any(not path.startswith(_HEADERS) for path in arguments.json_ or ())
+    if seen.payload is None and asks_body:
+        problems.append(f"its body was not read: {short(seen.reason) or 'no reason was given'}")
+        near = ""
+    else:
+        wrong, near = _http_body(ledger, arguments, seen, body)
+        problems += wrong
     text = f"{seen.method} {short(seen.url)} · status {seen.status} · {format_size(len(body))}"
     told = Evidence(
         "http", None, text, excerpt(body[:20_000].decode("utf-8", "replace")), {"url": seen.url, "status": seen.status}
@@ -283,9 +287,31 @@ def judge_http(ledger: Ledger, arguments: HttpArguments) -> Verdict:
     return verdict(not problems, expected=expected, observed=observed, evidence=[told], nearest=near)  # fmt: skip
 
 
+def _no_answer(seen: HttpSeen) -> str:
+    return f"no answer: {short(seen.reason.removeprefix('no answer: ')) or 'no reason was given'}"
+
+
+def _http_body(ledger: Ledger, arguments: HttpArguments, seen: HttpSeen, body: bytes) -> tuple[list[str], str]:
+    """What is wrong with headers and body, and how close it came."""
+    problems = []
+    near = ""
+    if arguments.json_ is not None:
+        document = ledger.payloads.json(seen.payload) if seen.payload is not None else ABSENT
+        values = {path: _http_value(seen, document, path) for path in arguments.json_}
+        missed = [path for path, pattern in arguments.json_.items() if not pattern.holds(values[path])]
+        problems += [unmet(path, values[path], arguments.json_[path]) for path in missed]
+        if missed:
+            near = f"{len(arguments.json_) - len(missed)} of {plural(len(arguments.json_), 'condition')} hold"
+        if document is ABSENT and any(not path.startswith(_HEADERS) for path in arguments.json_):
+            problems = ["its body is no JSON", *problems]
+    if arguments.contains is not None and arguments.contains.encode() not in body:
+        problems.append(f"'{short(arguments.contains)}' does not stand in its body of {format_size(len(body))}")
+    return problems, near
+
+
 def _http_value(seen: HttpSeen, document: Any, path: str) -> Any:
-    if path.startswith("$headers."):
-        name = path.removeprefix("$headers.").casefold()
+    if path.startswith(_HEADERS):
+        name = path.removeprefix(_HEADERS).casefold()
         return next((value for key, value in seen.headers.items() if key.casefold() == name), ABSENT)
     return document if document is ABSENT else look_up(document, path)
 

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from pytest_agog.checks import feeding
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
+from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.conditions import Columns, fitting, nearest
 from pytest_agog.checks.feeding import Matched, Row
 from pytest_agog.checks.messages import AT_LEAST_ONE
@@ -40,7 +41,7 @@ class RowsArguments(Strict):
     """The table, with its schema."""
     where: Where | None = None
     """What must stand in the columns (`attrs.exit_code` looks into a JSON column); narrows `count`."""
-    count: Bound | None = None
+    count: Count | None = None
     """How many rows fit; at least one when neither this nor `exactly_once` is given."""
     exactly_once: bool | None = None
     """Every message of the stream that feeds the table has exactly one row, and no row is without its message."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
+from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.selecting import SubjectPattern
 from pytest_agog.checks.telling import close_names, listed, short, shown
 from pytest_agog.ledger.facts import Barrier, Baseline, ConsumerSeen, StreamSeen
@@ -54,7 +55,7 @@ class StreamArguments(Strict):
     """How many servers hold a copy."""
     duplicate_window: Duration | None = None
     """How long message ids are remembered."""
-    messages: Bound | None = None
+    messages: Count | None = None
     """How many messages it holds; those from before the play do not count."""
 
 
@@ -71,11 +72,11 @@ class ConsumerArguments(Strict):
     """Exactly this subject filter; several as a list, in any order."""
     max_ack_pending: int | None = Field(default=None, ge=-1)
     """How many deliveries may wait for their ack; -1 is no limit."""
-    pending: Bound | None = None
+    pending: Count | None = None
     """Messages that are not delivered yet."""
-    ack_pending: Bound | None = None
+    ack_pending: Count | None = None
     """Messages that are delivered and wait for their ack."""
-    redelivered: Bound | None = None
+    redelivered: Count | None = None
     """Messages that were delivered more than once and wait for their ack."""
 
 

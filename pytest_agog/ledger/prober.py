@@ -211,6 +211,9 @@ class Prober:
                     body += chunk
                     if len(body) > LARGEST_FILE:
                         break
+        except TimeoutError:
+            reason = f"no answer: it was not complete within {_PATIENCE:g} s"
+            return HttpSeen(probe.key, probe.method, shown, None, reason=reason)
         except Exception as error:
             return HttpSeen(probe.key, probe.method, shown, None, reason=_said("no answer", error))
         headers, status = dict(response.headers), response.status_code

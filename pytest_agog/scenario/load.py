@@ -15,7 +15,7 @@ from typing import Any
 from pytest_agog.scenario import model, rules, shape
 from pytest_agog.scenario.data_files import DataRoots
 from pytest_agog.scenario.finding import find, is_scenario, name_of
-from pytest_agog.scenario.nodes import Mapping, plain
+from pytest_agog.scenario.nodes import Mapping, Scalar, plain
 from pytest_agog.scenario.parts import Parts
 from pytest_agog.scenario.problems import Problems, ScenarioErrors
 from pytest_agog.scenario.scenario import Scenario
@@ -123,7 +123,7 @@ def _tree(path: Path, data_roots: SequenceABC[Path], problems: Problems) -> tupl
         problems.fatal(error.place, error.message, error.hint)
     roots = DataRoots(source.path.parent, data_roots)
     tree = read_tree(source, roots, problems)
-    if tree is None:
+    if tree is None or (isinstance(tree, Scalar) and tree.value is None):
         problems.fatal(
             Place(source, 0, 0), "the file is empty", "a scenario begins with `agog: 1`; try `agog new NAME`"
         )

@@ -5,7 +5,7 @@ Docstrings under the fields are what users read in their editor.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, field_validator
 
@@ -13,6 +13,10 @@ from pytest_agog.errors import InvalidToken
 from pytest_agog.values import Bound, DataFile, DataPath, Duration, Size, Strict
 from pytest_agog.wire import subjects
 
+MIN_PAYLOAD: Final = 1_000
+"""Bytes; below that JetStream's own replies do not fit."""
+MAX_PAYLOAD: Final = 2**26
+"""Bytes; nats-server refuses more."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=128)]
 """A name that can stand in a test id and as one token of a subject."""
 
@@ -37,11 +41,17 @@ Token = Annotated[str, AfterValidator(_subject_token)]
 """Any text that can stand as one token of a subject."""
 
 
+def _payload(size: int) -> int:
+    if not MIN_PAYLOAD <= size <= MAX_PAYLOAD:
+        raise ValueError(f"a server takes payloads of at most {MIN_PAYLOAD:,} to {MAX_PAYLOAD:,} bytes, not {size:,}")
+    return size
+
+
 # --- services ---------------------------------------------------------------------------------------------------------
 class NatsService(Strict):
     """A nats-server with JetStream."""
 
-    max_payload: Size = 12_000_000
+    max_payload: Annotated[Size, AfterValidator(_payload)] = 12_000_000
     """The largest message that the server takes, headers included."""
     servers: Literal[1, 3] = 1
     """3 is a cluster; streams then have three replicas."""
@@ -203,12 +213,24 @@ class Restart(Strict):
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
+def _savings(bound: Bound) -> Bound:
+    given = [bound.equals, bound.at_least, bound.at_most, *(bound.between or ())]
+    for number in given:
+        if number is not None and number > 1:
+            raise ValueError(f"nothing saves more than 100%; write {number:g}% for {number:g} hundredths")
+    return bound
+
+
+Savings = Annotated[Bound, AfterValidator(_savings)]
+"""*n* of a share that is saved: at most everything, and below zero when more is spent."""
+
+
 class TokenClaims(Strict):
     """Claims about token savings; each is a test `tokens.…`."""
 
-    spawn_savings: Bound | None = None
+    spawn_savings: Savings | None = None
     """1 - notices / inline."""
-    net_savings: Bound | None = None
+    net_savings: Savings | None = None
     """1 - (notices + fetched) / inline."""
     notice: Bound | None = None
     """Tokens of the largest single notice."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pytest_agog.scenario import model, rules, shape
 from pytest_agog.scenario.data_files import DataRoots
+from pytest_agog.scenario.limits import check_limits
 from pytest_agog.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, plain
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.scenario import Claim, Step
@@ -37,6 +38,7 @@ class Parts:
         declared = self._section("agents")
         self._agents = vocabulary.agents | (declared.entries.keys() if isinstance(declared, Mapping) else set())
         services = self._section("services")
+        rules.check_tags(self._section("tags"), problems)
         self._services = shape.quietly(model.Services, plain(services) if services is not None else {})
 
     def _section(self, key: str) -> Node | None:
@@ -162,14 +164,17 @@ class Parts:
                 continue  # the model says so
             kind: type[Strict] = model.TokenClaim if word is None else word.arguments
             data: dict[str, Any] = {"value": plain(entry.value)}
-            arguments = shape.validate(kind, data, Mapping(entry.key, {"value": entry}), self._problems)
+            holder = Mapping(entry.key, {"value": entry})
+            arguments = shape.validate(kind, data, holder, self._problems)
             if arguments is not None:
+                check_limits(arguments, holder, self._problems)
                 claim = words.format(share=_as_shares(bound.value), bound=bound.value)
                 position = Place(entry.key.source, entry.key.start, entry.value.place.end).position
                 yield Claim(f"tokens.{key}", claim, f"tokens.{key}", arguments, position, raw=data)
 
     def _texts(self, part: Strict, node: Node) -> None:
         rules.check_texts(part, node, self._roots, self.files, self._problems)
+        check_limits(part, node, self._problems)
 
 
 def _as_shares(bound: Bound) -> str:

@@ -21,6 +21,10 @@ from pytest_agog.values import DataPath
 from pytest_agog.wire import subjects
 
 _PAYLOADS: Final = ("json", "text", "base64", "file")
+_MARKS_WITH_A_MEANING: Final = frozenset({
+    "skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "tryfirst", "trylast",
+    "asyncio", "anyio", "xdist_group", "and", "or", "not", "True", "False", "None",
+})  # fmt: skip
 _HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 _SUBJECT_RULE: Final = "tokens joined by dots, without white space; `*` stands for one token, a final `>` for the rest"
 
@@ -151,6 +155,15 @@ def check_server(
             f"there is no server {step.server}: this scenario runs {services.nats.servers}",
             "services: {nats: {servers: 3}} makes a cluster",
         )
+
+
+def check_tags(tags: Node | None, problems: Problems) -> None:
+    """No tag means something else to pytest: a mark that skips, or a word of `-m`."""
+    for tag in tags.items if isinstance(tags, Sequence) else ():
+        if isinstance(tag, Scalar) and tag.value in _MARKS_WITH_A_MEANING:
+            problems.add(
+                tag.place, f"{shown(tag.value)} has a meaning of its own in pytest", "give the tag another name"
+            )
 
 
 def check_ids(proof: Node | None, problems: Problems) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, 
 
 from pydantic import BaseModel, ValidationError
 
+from pytest_agog.scenario.model import ScenarioModel
 from pytest_agog.scenario.nodes import Located, Node, locate
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.scenario import Path_
@@ -28,7 +29,16 @@ _LIMITS: Final = {
     "greater_than_equal": ("at least", "ge"), "greater_than": ("more than", "gt"),
     "less_than_equal": ("at most", "le"), "less_than": ("less than", "lt"),
 }  # fmt: skip
+_PATTERNS: Final = {
+    "^/": "expected a path that begins with /",
+    "^https?://": "expected a URL that begins with http:// or https://",
+}
+_HOW_TO_BEGIN: Final = {
+    "agog": "a scenario begins with `agog: 1`",
+    "name": "`name: customer-search` names it on the command line and in reports",
+}
 _QUOTE: Final = "put it in quotes"
+_LONGEST_AS_LIST: Final = 60
 _NAME_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
 
@@ -130,22 +140,25 @@ def _note(model: type[BaseModel], error: Any, found: Located, problems: Problems
     if kind == "extra_forbidden":
         key = str(loc[-1])
         allowed = _keys_of(model, loc[:-1])
+        if model is ScenarioModel and len(loc) == 1:
+            allowed.append("extends")  # gone before the model sees the file
         place = found.key if found.key is not None and found.path[-1:] == loc[-1:] else found.place
         problems.add(
             place,
             f"unknown key {shown(key)}{did_you_mean(key, allowed)}",
-            f"allowed: {listed(allowed)}" if allowed else "",
+            f"allowed: {listed(allowed)}" if allowed else "it takes no keys",
         )
+    elif kind == "missing" and isinstance(loc[-1], int):
+        problems.add(found.place, f"expected {loc[-1] + 1} values, not {loc[-1]}")
     elif kind == "missing":
-        place, hint = found.key or found.place, ""
-        if named is not None and len(loc) == 1:
-            place, hint = named.at, f"{named.what} takes: {listed(_keys_of(model, ()))}"
-        problems.add(place, f"{str(loc[-1])!r} is missing{_where(loc[:-1])}", hint)
+        _note_missing(model, loc, found, problems, named)
     else:
         place = found.key if loc and loc[-1] == "[key]" and found.key is not None else found.place
         if named is not None and not loc and kind == "value_error":
             place = named.at  # about several keys together
         message, hint = _words(error)
+        if model is ScenarioModel and loc == ("agog",):
+            hint = "1 is the version of the format that this installation reads"
         if hint == _QUOTE and "${" in place.source.text[place.start : place.end]:
             hint = "as a whole value ${name} keeps its type; put the variable's value in quotes"
         problems.add(place, message, hint)
@@ -153,7 +166,17 @@ def _note(model: type[BaseModel], error: Any, found: Located, problems: Problems
 
 def _where(loc: Path_) -> str:
     named = [step for step in loc if isinstance(step, str) and not _is_model(step)]
-    return f" in {named[-1]!r}" if named else ""
+    return f" in {'an entry of ' if isinstance(loc[-1], int) else ''}{named[-1]!r}" if named else ""
+
+
+def _note_missing(model: type[BaseModel], loc: Path_, found: Located, problems: Problems, named: Named | None) -> None:
+    place, keys = found.key or found.place, _keys_of(model, loc[:-1])
+    hint = f"what stands here takes: {listed(keys)}" if keys else ""
+    if named is not None and len(loc) == 1:
+        place, hint = named.at, f"{named.what} takes: {listed(keys)}"
+    elif model is ScenarioModel and len(loc) == 1:
+        hint = _HOW_TO_BEGIN[str(loc[0])]
+    problems.add(place, f"{str(loc[-1])!r} is missing{_where(loc[:-1])}", hint)
 
 
 def _words(error: Any) -> tuple[str, str]:
@@ -165,6 +188,8 @@ def _words(error: Any) -> tuple[str, str]:
         return _union_words(context["branches"], value)
     if kind in _EXPECTED:
         hint = _QUOTE if kind == "string_type" and isinstance(value, (int, float)) else ""
+        if _EXPECTED[kind] == "a list" and isinstance(value, str) and 0 < len(value) <= _LONGEST_AS_LIST:
+            hint = f"in brackets: [{', '.join(value.split())}]"
         return f"expected {_EXPECTED[kind]}, not {shown(value)}", hint
     if kind in {"literal_error", "enum"}:
         options = _options(context)
@@ -179,7 +204,8 @@ def _words(error: Any) -> tuple[str, str]:
     if kind in {"too_short", "string_too_short"}:
         return f"must not be empty (at least {context['min_length']})", ""
     if kind in {"too_long", "string_too_long"}:
-        return f"too long: at most {context['max_length']}", ""
+        units = "characters" if kind == "string_too_long" else "entries"
+        return f"too long: at most {context['max_length']} {units}", ""
     if kind == "string_pattern_mismatch":
         return _pattern_words(context, value)
     if kind == "value_error":
@@ -197,6 +223,8 @@ def _pattern_words(context: MappingABC[str, Any], value: Any) -> tuple[str, str]
             f"{shown(value)} is no name",
             "a name has letters, digits, - and _, and begins with a letter or digit",
         )
+    if context["pattern"] in _PATTERNS:
+        return f"{_PATTERNS[context['pattern']]}, not {shown(value)}", ""
     return f"{shown(value)} does not match {context['pattern']}", ""
 
 

@@ -111,7 +111,8 @@ class _Reader:
                 return None
             return self._counted(place, read(file))
         except NotFound as error:
-            self._problems.spoil(place, error.message, error.hint)
+            hint = "files are included before variables are put in" if "${" in path else error.hint
+            self._problems.spoil(place, error.message, hint)
         except Unreadable as error:
             self._problems.mark_spoilt(place)
             self._problems.add(error.place, error.message, error.hint)

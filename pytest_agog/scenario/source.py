@@ -17,6 +17,13 @@ MAX_BYTES: Final = 1_000_000
 
 # What YAML does not allow in a file, except tab and line ends (YAML 1.2.2, 5.1 c-printable).
 _NOT_PRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_OTHER_ENCODINGS: Final = (
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+"""By the byte order mark."""
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 
 
@@ -87,7 +94,7 @@ def read(path: Path) -> Source:
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would show a path that the user did not write
     data = _bytes(path)
-    for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+    for mark, name in _OTHER_ENCODINGS:
         if data.startswith(mark):
             raise Unreadable(Place(Source(path, ""), 0, 0), f"the file is {name}", "save it as UTF-8")
     data = data.removeprefix(b"\xef\xbb\xbf")

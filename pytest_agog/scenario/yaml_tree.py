@@ -272,6 +272,8 @@ def _tab_before(source: Source, place: Place) -> Place | None:
 def _remedy(text: str) -> str:
     if "mapping values are not allowed" in text:
         return "text that holds `: ` needs quotes; or the indentation is wrong"
+    if "unexpected ':'" in text:
+        return "in braces and brackets a colon needs a space after it"
     if "cannot start any token" in text:
         return "text that begins with @, ` or % needs quotes"
     if "did not find expected key" in text or "did not find expected '-'" in text:

@@ -16,12 +16,14 @@ from pytest_agog.session.options import Options, read_options
 from pytest_agog.session.stopping import Stopping
 
 if TYPE_CHECKING:
+    from pytest_agog.checks.registry import Checks
     from pytest_agog.play.play import PlayOptions
     from pytest_agog.play.result import Judgement, PlayResult
     from pytest_agog.scenario.scenario import Scenario
     from pytest_agog.scenario.vocabulary import Vocabulary
     from pytest_agog.session.looping import BackgroundLoop
     from pytest_agog.session.telling import Told
+    from pytest_agog.stage.pgcache import Template
     from pytest_agog.stage.pool import PostgresPool
     from pytest_agog.stage.targets import Target
 
@@ -83,7 +85,7 @@ class AgogRun:
         agents = [name for names in self.config.hook.pytest_agog_agents() for name in names]
         return vocabulary(self._checks(), self._steps(), agents)
 
-    def _checks(self) -> dict[str, Any]:
+    def _checks(self) -> Checks:
         from pytest_agog.checks.registry import builtin_checks, register
 
         return register(builtin_checks(), (check for more in self.config.hook.pytest_agog_checks() for check in more))
@@ -154,17 +156,17 @@ class AgogRun:
         """How this run plays `scenario`."""
         from pytest_agog import tokens
         from pytest_agog.play.play import PlayOptions
-        from pytest_agog.stage.pgcache import Template
-        from pytest_agog.stage.stage import StageOptions
+        from pytest_agog.stage.stage import StageOptions, needs_postgres
 
+        with_postgres = needs_postgres(scenario)
         return PlayOptions(
             stage=StageOptions(
                 folder=folder,
                 backend=self.options.backend,
                 nats_url=self.options.nats_url,
                 postgres_dsn=self.options.postgres_dsn,
-                postgres_template=Template(*self.target.template_migrations()),
-                postgres=self.postgres(),
+                postgres_template=self._template() if with_postgres else None,
+                postgres=self.postgres() if with_postgres else None,
                 keep=self.options.keep,
             ),
             target=self.target,
@@ -197,14 +199,19 @@ class AgogRun:
     def postgres(self) -> PostgresPool:
         """The embedded Postgres of this process; it starts when somebody first asks it for a database."""
         if self._pool is None:
-            from pytest_agog.stage.pgcache import Template
             from pytest_agog.stage.pool import PostgresPool
             from pytest_agog.stage.postgres import PostgresOptions
 
             self._pool_folder = self.folders.new("postgres", lasting=self.options.keep)
-            options = PostgresOptions(template=Template(*self.target.template_migrations()), outlive=self.options.keep)
+            options = PostgresOptions(template=self._template(), outlive=self.options.keep)
             self._pool = PostgresPool(self._pool_folder / "server", options)
         return self._pool
+
+    def _template(self) -> Template:
+        """What a new database holds."""
+        from pytest_agog.stage.pgcache import Template
+
+        return Template(*self.target.template_migrations())
 
     def left_folders(self) -> tuple[Path, ...]:
         """What to remove when the services that were left up are ended."""

@@ -187,7 +187,7 @@ def _left_up(told: list[Told]) -> Iterator[str]:
     services = [service for one in staying for service in one.left_up]
     pids = dict.fromkeys(str(service.pid) for service in services if service.pid is not None)
     folders = dict.fromkeys(folder for one in staying for folder in one.left_folders)
-    yield f"end them with: kill {' '.join(pids)}; rm -r {shlex.join(folders)}"
+    yield f"end them with: kill {' '.join(pids)}; rm -rf {shlex.join(folders)}"
 
 
 def _unwritable(folder: Path, error: OSError) -> ReportUnwritable:

@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_agog.errors import MaxPayloadTooSmall, UsageError
 from pytest_agog.masking import mask
 from pytest_agog.scenario.model import Kill, Restart, Wait
 from pytest_agog.scenario.scenario import Scenario
-from pytest_agog.stage.cluster import NatsCluster
-from pytest_agog.stage.external import ExternalNats, ExternalPostgres
 from pytest_agog.stage.nats import NatsOptions, NatsServer
-from pytest_agog.stage.pgcache import Template
-from pytest_agog.stage.pool import PostgresPool
 from pytest_agog.stage.services import LeftUp, NatsService
 from pytest_agog.wire.streams import MAX_MESSAGE
+
+if TYPE_CHECKING:
+    # What most plays do without is imported by those that need it.
+    from pytest_agog.stage.external import ExternalPostgres
+    from pytest_agog.stage.pgcache import Template
+    from pytest_agog.stage.pool import PostgresPool
 
 T = TypeVar("T")
 Backend = Literal["embedded", "cluster", "external"]
@@ -96,11 +98,17 @@ class Stage:
         self._stays = False
         self._postgres: ExternalPostgres | None = None
         if options.postgres_dsn is not None:
+            from pytest_agog.stage.external import ExternalPostgres
+
             self._postgres = ExternalPostgres(options.postgres_dsn, options.postgres_template)
 
     @property
     def baseline(self) -> dict[str, int]:
         """Each stream's last sequence when the stage came up; empty for a server of our own."""
+        if self.options.backend != "external":
+            return {}
+        from pytest_agog.stage.external import ExternalNats
+
         return dict(self.nats.baseline) if isinstance(self.nats, ExternalNats) else {}
 
     @property
@@ -122,6 +130,8 @@ class Stage:
         """The services of ours that stay, once the stage was struck with `keep`."""
         if not self._stays:
             return ()
+        from pytest_agog.stage.cluster import NatsCluster
+
         found: list[LeftUp] = []
         servers = self.nats.servers if isinstance(self.nats, NatsCluster) else [self.nats]
         for number, server in enumerate(servers, start=1):
@@ -199,6 +209,8 @@ class Stage:
 
     async def _bring_nats(self, stack: contextlib.AsyncExitStack) -> None:
         if self.options.backend == "external":
+            from pytest_agog.stage.external import ExternalNats
+
             assert self.options.nats_url is not None
             external = ExternalNats(
                 self.options.nats_url, creds=self.options.nats_creds, patience=self.options.patience
@@ -213,28 +225,39 @@ class Stage:
             outlive=self.options.keep,
         )
         folder = self.options.folder / "nats"
-        clustered = self.options.backend == "cluster" or wanted.servers > 1
-        server = NatsCluster(folder, options) if clustered else NatsServer(folder, options)
+        server: NatsService
+        start: Callable[[], None]
+        if self.options.backend == "cluster" or wanted.servers > 1:
+            from pytest_agog.stage.cluster import NatsCluster
+
+            server = cluster = NatsCluster(folder, options)
+            start = cluster.start
+        else:
+            server = single = NatsServer(folder, options)
+            start = single.start
         self.nats = server
         stack.push_async_callback(self._unless_it_stays, server.stop)
-        await blocking(server.start)
+        await blocking(start)
 
     async def _bring_postgres(self, stack: contextlib.AsyncExitStack) -> None:
-        source = self._postgres or self.options.postgres
-        if source is None:
-            raise UsageError("the scenario needs Postgres, and none was given; pass postgres or postgres_dsn")
+        external, pool = self._postgres, self.options.postgres
         name = _database_name(self.scenario)
         made: list[str] = []
 
         def create() -> None:
-            made.append(source.create(name))
+            if external is not None:
+                made.append(external.create(name))
+            elif pool is not None:
+                made.append(pool.create(name))
+            else:
+                raise UsageError("the scenario needs Postgres, and none was given; pass postgres or postgres_dsn")
 
         def drop() -> None:
             for dsn in made:
-                if isinstance(source, PostgresPool):
-                    source.drop(name)
-                else:
-                    source.drop(dsn)
+                if external is not None:
+                    external.drop(dsn)
+                elif pool is not None:
+                    pool.drop(name)
 
         stack.push_async_callback(self._unless_it_stays, drop)
         await blocking(create)

@@ -49,9 +49,7 @@ RequirementId = Annotated[str, AfterValidator(_valid_id)]
 class Message(BaseModel):
     """Base of every message here: camelCase on the wire, snake_case in Python, unknown fields kept."""
 
-    model_config = ConfigDict(
-        extra="allow", alias_generator=to_camel, populate_by_name=True, defer_build=True
-    )
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
     def payload(self) -> bytes:
         """The message as it goes over the wire; fields that nobody set and that are null are left out."""

@@ -132,6 +132,76 @@ def test_an_empty_report_is_none(book: Book) -> None:
     assert book.judge("deliverable", **WHICH).observed == "the content is empty"
 
 
+LONG = "# Research\n\nThe quick brown fox jumps over the lazy dog, and so on for many lines.\n\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[truncated]",
+        "TODO",
+        "N/A",
+        "Lorem ipsum",
+        "[Insert report here]",
+        "Full report content goes here.",
+        LONG + "[truncated]",
+        LONG + "… (truncated)",
+        LONG + "*[output truncated]*",
+        LONG + "... [truncated 1234 chars]",
+        LONG + "[... remaining sections omitted for brevity]",
+        LONG + "Report truncated at 4096 characters.",
+    ],
+)
+def test_a_placeholder_or_a_cut_report_is_none(book: Book, content: str) -> None:
+    """[F15]"""
+    book.report(SUBJECT, content)
+    verdict = book.judge("deliverable", **WHICH)
+    assert not verdict.passed
+    assert "the content is not the whole report" in verdict.observed
+    book.file("same.md", content)
+    assert book.judge("deliverable", **WHICH, equals="same.md").passed, "what was asked for byte for byte is right"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LONG,
+        "Nothing to report.",
+        "# QA\n\nNone",
+        LONG + "TODO",
+        LONG + "Rows are truncated.",
+        LONG + "- omitted columns: a, b",
+        LONG + "The table above is truncated to the ten largest.",
+        "The list was truncated to ten rows.",
+        LONG + "```\nlog\n[truncated]\n```\n\nThat is all.",
+        LONG + "Checks reject `[truncated]` reports.",
+    ],
+)
+def test_reports_that_speak_of_truncation_are_reports(book: Book, content: str) -> None:
+    book.report(SUBJECT, content)
+    verdict = book.judge("deliverable", **WHICH)
+    assert verdict.passed, told(verdict)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({"first_seq": 1, "last_seq": 2, "deleted": [2]}, "any longer: agog_features_research #2 was deleted"),
+        ({"first_seq": 3, "last_seq": 2}, "any longer: agog_features_research #2 was purged"),
+    ],
+)
+def test_a_report_that_was_deleted_is_not_there(book: Book, state: dict[str, Any], why: str) -> None:
+    book.report("agog.deliverables.cynthia.research.other", LONG)
+    book.report(SUBJECT, LONG)
+    book.notice("cynthia", deliverable=f"nats://{SUBJECT}")
+    assert book.judge("deliverable", **WHICH).passed
+    book.stream("agog_features_research", config={"retention": "limits"}, state=state)
+    verdict = book.judge("deliverable", **WHICH)
+    assert not verdict.passed
+    assert why in verdict.observed
+    assert "leads to nothing" in book.judge("notice", resolves=True).observed
+
+
 def test_a_digest_must_be_there_and_fit(book: Book) -> None:
     book.stored(SUBJECT, {"content": REPORT, "metadata": {}})
     assert "there is no Agog-Digest header" in book.judge("deliverable", **WHICH, digest=True).observed

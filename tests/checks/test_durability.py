@@ -80,6 +80,73 @@ def test_a_stream_that_is_gone_has_lost_everything(book: Book) -> None:
     assert "is gone with its stream" in book.judge("no_loss").observed
 
 
+def _three(book: Book, **state: Any) -> None:
+    for number in range(3):
+        book.publish(SUBJECT, f"message {number}")
+    book.stream("RESULTS", config=SOUND, state={"first_seq": 1, "last_seq": 3, "messages": 3, **state})
+
+
+@pytest.mark.parametrize(
+    ("state", "lost"),
+    [
+        ({"deleted": [2], "messages": 2}, "RESULTS #2 was deleted from the stream"),
+        (
+            {"first_seq": 3, "messages": 1},
+            "RESULTS #1 was purged, deleted or dropped at a limit: the stream begins at #3",
+        ),
+        ({"first_seq": 4, "messages": 0}, "3 of 3 acknowledged lost (0 prefix, 0 middle, 3 suffix)"),
+    ],
+)
+def test_what_is_deleted_or_purged_is_lost(book: Book, state: dict[str, Any], lost: str) -> None:
+    _three(book, **state)
+    book.fact(Barrier({"RESULTS": 3}))  # tells the end only, and must not hide what a look at the stream told
+    verdict = book.judge("no_loss")
+    assert not verdict.passed
+    assert lost in verdict.observed
+    assert "stored twice" not in verdict.observed
+
+
+def test_what_was_published_after_the_look_is_not_judged_by_it(book: Book) -> None:
+    _three(book, first_seq=4, messages=0)
+    book.publish("results.jen.REQ-2", "later")
+    assert book.judge("no_loss", subjects=["results.jen.*"]).passed
+
+
+@pytest.mark.parametrize(
+    ("config", "headers"),
+    [
+        ({"retention": "workqueue"}, {}),
+        ({"retention": "interest"}, {}),
+        ({"max_msgs_per_subject": 1}, {}),
+        ({}, {"Nats-Rollup": "sub"}),
+        ({}, {"Nats-TTL": "1s"}),
+    ],
+)
+def test_what_made_room_as_meant_is_not_lost(book: Book, config: dict[str, Any], headers: dict[str, str]) -> None:
+    for number in range(3):
+        book.publish(SUBJECT, f"message {number}", headers=headers)
+    book.stream("RESULTS", config={**SOUND, **config}, state={"first_seq": 3, "last_seq": 3, "messages": 1})
+    verdict = book.judge("no_loss")
+    assert verdict.passed, told(verdict)
+
+
+def test_an_older_message_of_another_subject_did_not_make_room(book: Book) -> None:
+    book.publish(SUBJECT, "one")
+    book.publish("results.jen.REQ-2", "two")
+    config = {**SOUND, "max_msgs_per_subject": 1}
+    book.stream("RESULTS", config=config, state={"first_seq": 2, "last_seq": 2, "messages": 1})
+    assert "1 of 2 acknowledged lost" in book.judge("no_loss").observed
+
+
+def test_a_duplicate_may_be_acknowledged_after_the_original(book: Book) -> None:
+    """Publishes that are under way at once are acknowledged in any order."""
+    headers = {"Nats-Msg-Id": "a"}
+    for number in range(3):
+        book.publish(SUBJECT, "one", headers=headers, duplicate_of=1 if number else None)
+    verdict = book.judge("no_loss")
+    assert verdict.passed, told(verdict)
+
+
 def test_a_retry_that_was_recognised_is_stored_once(book: Book) -> None:
     headers = {"Nats-Msg-Id": "a"}
     book.publish(SUBJECT, "one", headers=headers, ack=False)

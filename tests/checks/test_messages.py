@@ -106,6 +106,21 @@ def test_secrets_are_masked_and_control_characters_visible(book: Book) -> None:
     assert excerpt.endswith("…")
 
 
+def test_a_secret_is_masked_where_it_is_compared(book: Book) -> None:
+    book.stored("results.roy.REQ-1", {"db": {"password": "hunter2-real"}, "apiKey": "key-real"})
+    book.stored("results.roy.REQ-1", {"a": 1}, headers={"Authorization": "Bearer real-token"})
+    where = {
+        "db.password": "hunter2-asked",
+        "apiKey": {"matches": "^key-asked"},
+        "$headers.Authorization": "asked-token",
+    }
+    text = told(book.judge("message", subject="results.>", where=where))
+    for secret in ("hunter2", "key-real", "key-asked", "real-token", "asked-token"):
+        assert secret not in text
+    assert "db.password is ****" in text
+    assert book.judge("message", subject="results.>", where={"db.password": "hunter2-real"}).passed
+
+
 def test_growing_the_ledger_renews_what_was_derived(results: Book) -> None:
     assert results.judge("message", subject="results.>", where={"status": "COMPLETE"}, count=2).passed
     results.stored("results.roy.REQ-3", {"status": "COMPLETE"})

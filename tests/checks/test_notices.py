@@ -103,6 +103,37 @@ def test_results_are_notices_without_what_the_gate_adds(book: Book) -> None:
     assert book.judge("notice", requirement="REQ-1", resolves=True).passed is False
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"agent": "jen", "reqId": "REQ-2", "status": "PHASE_1_COMPLETE", "summary": "Done."},
+        {"agent": "jen", "status": "COMPLETE"},
+    ],
+)
+def test_a_result_in_words_of_its_own_fails_the_claim(book: Book, payload: dict[str, Any]) -> None:
+    """[F18] Beside a good one it must not be passed over."""
+    good = {"agent": "roy", "req_number": "REQ-1", "status": "COMPLETE", "deliverable": URL, "summary": "Done."}
+    book.stored("results.roy.REQ-1", good)
+    assert book.judge("notice").passed
+    book.stored("results.jen.REQ-2", payload)
+    for arguments in ({}, {"agent": "jen"}, {"requirement": "REQ-2"}):
+        verdict = book.judge("notice", **arguments)
+        assert not verdict.passed
+        assert "jen: what it returned is no notice" in verdict.observed
+    assert book.judge("notice", agent="roy").passed
+
+
+def test_what_is_no_notice_has_no_size_as_one(book: Book) -> None:
+    book.stored("results.jen.REQ-2", {"agent": "jen", "status": "COMPLETE"})
+    assert "nothing to judge" in book.judge("tokens.notice", value={"at_most": 200}).observed
+
+
+def test_a_url_that_leads_to_an_empty_report_does_not_resolve(book: Book) -> None:
+    book.report("agog.deliverables.roy.work.search", " \n")
+    book.notice("roy")
+    assert "leads to an empty report" in book.judge("notice", resolves=True).observed
+
+
 def test_nothing_to_judge(book: Book) -> None:
     verdict = book.judge("notice", agent="roy")
     assert not verdict.passed

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_agog.checks import base
 from pytest_agog.checks.base import Check, nothing_to_judge, verdict
-from pytest_agog.checks.registry import builtin_checks, register
+from pytest_agog.checks.registry import PLACES, builtin_checks, register
 from pytest_agog.checks.telling import excerpt, listed, percent, short, shown, visible
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.ledger import Ledger
@@ -62,6 +66,32 @@ def test_each_check_fails_on_an_empty_ledger(name: str) -> None:
 def test_two_checks_with_one_name_are_refused() -> None:
     with pytest.raises(BadInput, match="two checks are named 'stream'"):
         register(builtin_checks(), [CHECKS["stream"]])
+
+
+def test_every_check_is_found_in_its_module_in_the_order_of_the_modules() -> None:
+    modules = list(dict.fromkeys(PLACES.values()))
+    found = [(check.name, name) for name in modules for check in import_module(f"pytest_agog.checks.{name}").CHECKS]
+    assert found == list(PLACES.items())
+    files = Path(base.__file__).parent.glob("*.py")
+    with_checks = [file.stem for file in files if "\nCHECKS" in file.read_text(encoding="utf-8")]
+    assert sorted(with_checks) == sorted(modules)
+
+
+def test_registering_keeps_what_is_there_and_imports_nothing() -> None:
+    code = (
+        "import sys; from pytest_agog.checks.registry import builtin_checks, register; "
+        "checks = register(builtin_checks(), []); assert 'rows' in checks and len(list(checks)) == len(checks); "
+        "print([m for m in sys.modules if m.startswith('pytest_agog.checks.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['pytest_agog.checks.base', 'pytest_agog.checks.registry']"
+    mine = dataclasses.replace(CHECKS["stream"], name="mine")
+    both = register(builtin_checks(), [mine])
+    assert both["mine"] is mine
+    assert both["stream"].name == "stream"
+    assert list(both) == [*CHECKS, "mine"]
+    assert len(both) == len(CHECKS) + 1
+    assert "other" not in both
 
 
 def test_verdicts_are_masked() -> None:

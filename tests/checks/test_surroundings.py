@@ -110,6 +110,14 @@ def test_http(book: Book, arguments: dict[str, Any], problem: str) -> None:
     assert problem in verdict.observed
 
 
+def test_a_body_that_was_not_read_shows_nothing(book: Book) -> None:
+    reason = "the answer is larger than 64 MB; not kept"
+    book.fact(HttpSeen("http:GET:/a", "GET", "http://h/a", 200, {"X": "y"}, reason=reason))
+    assert book.judge("http", path="/a", status=200, json={"$headers.x": "y"}).passed
+    for arguments in ({"json": {"error": {"exists": False}}}, {"contains": "x"}):
+        assert book.judge("http", path="/a", **arguments).observed == f"its body was not read: {reason}"
+
+
 def test_http_that_fails(book: Book) -> None:
     assert "the request was not made" in book.judge("http", path="/a").observed
     book.fact(HttpSeen("http:GET:/a", "GET", "http://h/a", None, reason="connection refused"))
@@ -118,7 +126,8 @@ def test_http_that_fails(book: Book) -> None:
     assert book.judge("http", path="/a").observed == "status 503"
     assert book.judge("http", path="/a", status=503).passed
     verdict = book.judge("http", path="/a", status=503, json={"a": 1})
-    assert verdict.nearest == "the body is no JSON"
+    assert verdict.observed.startswith("its body is no JSON")
+    assert not book.judge("http", path="/a", status=503, json={"a": {"exists": False}}).passed, "no JSON lacks nothing"
     for wrong in (
         {},
         {"path": "/a", "url": "http://a"},

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_agog.checks.verify import verify
+from pytest_agog.ledger import bundle
 from tests.checks.builders import Book
 
 CLAIMS: list[dict[str, Any]] = [
@@ -66,3 +68,29 @@ def test_what_was_never_judged_is_passed_over(saved: tuple[Book, list[dict[str, 
     book, verdicts = saved
     verdicts[0] = {"id": "done", "outcome": "error"}
     assert verify(book.ledger, CLAIMS, verdicts) == []
+
+
+def test_what_held_a_secret_cannot_be_judged_again(book: Book, tmp_path: Path) -> None:
+    """Only a masked form of it is saved; that the verdict differs then is nobody's fault."""
+    book.stored("results.roy.REQ-1", {"status": "COMPLETE", "password": "hunter2"})
+    book.stored("errors.roy.REQ-1", {"error": "timeout"})
+    claims: list[dict[str, Any]] = [
+        {
+            "id": "secret",
+            "check": "message",
+            "with": {"subject": "results.>", "where": {"password": {"matches": "^hunt"}}},
+        },
+        {"id": "plain", "check": "message", "with": {"subject": "errors.>", "where": {"error": "timeout"}}},
+    ]
+    verdicts = []
+    for claim in claims:
+        verdict = book.judge(claim["check"], **claim["with"])
+        assert verdict.passed
+        saved = {"outcome": verdict.outcome, "expected": verdict.expected, "observed": verdict.observed}
+        verdicts.append({"id": claim["id"], **saved})
+    bundle.write(tmp_path, book.ledger, {})
+    ledger = bundle.read(tmp_path).ledger
+    assert [(one.claim, one.what) for one in verify(ledger, claims, verdicts)] == [("secret", "masked")]
+    verdicts[1]["outcome"] = "failed"
+    found = [(one.claim, one.what) for one in verify(ledger, claims, verdicts)]
+    assert found == [("secret", "masked"), ("plain", "outcome")], "what held no secret is compared all the same"

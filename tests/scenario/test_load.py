@@ -197,7 +197,10 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         (
             "chain: {feature: »f.g, turns: [{agent: roy, task: t}]}",
             [
-                "token 'f.g' cannot be part of a subject: it contains '.'. Use 1 to 128 bytes without dots, spaces, '*', '>' or control characters."
+                (
+                    "token 'f.g' cannot be part of a subject: it contains '.'. "
+                    "Use 1 to 128 bytes without dots, spaces, '*', '>' or control characters."
+                )
             ],
         ),
         ("chain: {feature: f, turns: »[]}", ["must not be empty (at least 1)"]),

@@ -12,6 +12,7 @@ from pytest_agog import hookspecs
 from pytest_agog.fixtures import agog_deliverables, agog_ledger, agog_nats, agog_play, agog_postgres
 from pytest_agog.session.options import add_options
 from pytest_agog.session.run import KEY, run_of
+from pytest_agog.session.sparing import spare_rewriting
 
 __all__ = ["agog_deliverables", "agog_ledger", "agog_nats", "agog_play", "agog_postgres"]
 HANDED = "agog"
@@ -23,8 +24,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Options on the command line, in the ini file, and (as AGOG_…) in the environment."""
+    spare_rewriting(pluginmanager)
     add_options(parser)
 
 

@@ -89,6 +89,8 @@ def _select_word(word: str, folders: Sequence[Path], start: Path, hint: str) -> 
     if as_path.exists():
         if as_path.suffix == ".py":
             raise UsageError(f"--agog-scenario={word}: this is Python, not a scenario{hint or _HINT}")
+        if not as_path.is_file():
+            raise UsageError(f"--agog-scenario={word}: this is no regular file{hint}")
         return [Selected(as_path, item)]
     for folder in folders:
         if (folder / name).is_dir() and name not in {".", ".."}:

@@ -6,9 +6,10 @@ The table takes about 0.15 s to load, so it is loaded on first use. Another coun
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 
 ENCODING = "o200k_base"
 
@@ -20,8 +21,17 @@ class _Tokenizer(Protocol):
     def count(self, text: str) -> int: ...
 
 
-@cache
+_LOADING: Final = threading.Lock()
+"""Whoever counts while another thread loads the table waits for it, and does not load it again."""
+
+
 def _tokenizer() -> _Tokenizer:
+    with _LOADING:
+        return _loaded()
+
+
+@cache
+def _loaded() -> _Tokenizer:
     from rs_bpe import bpe
 
     tokenizer: _Tokenizer = bpe.openai.o200k_base()

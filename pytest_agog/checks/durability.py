@@ -12,7 +12,7 @@ from pytest_agog.checks.accounting import Accounting, Lost
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.selecting import SubjectPattern
 from pytest_agog.checks.telling import clock, excerpt, listed, of_messages, plural, short
-from pytest_agog.ledger.facts import ComponentActed, ConsumerSeen, ServerSeen, StreamSeen
+from pytest_agog.ledger.facts import Barrier, ComponentActed, ConsumerSeen, ServerSeen, StreamSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.values import Strict, format_duration
 
@@ -71,6 +71,8 @@ def judge_no_loss(ledger: Ledger, arguments: NoLossArguments) -> Verdict:
     if not told.acked:
         return nothing_to_judge(expected, _nothing(told), evidence=[_summary(told, tested)])
     problems = _problems(told)
+    if _unseen_since(ledger):
+        problems.append("nats-server was killed and not started again, so nobody saw what it kept")
     if arguments.grade is not None and (reason := short_of(arguments.grade, tested)):
         problems.append(f"grade {arguments.grade} is not shown: {reason}")
     fine = f"{len(told.acked):,} acknowledged, {told.observed:,} in the streams, 0 lost"
@@ -104,6 +106,15 @@ def _problems(told: Accounting) -> list[str]:
     if told.duplicated:
         problems.append(f"{plural(len(told.duplicated), 'message')} stored twice")
     return problems  # fmt: skip
+
+
+def _unseen_since(ledger: Ledger) -> bool:
+    """Whether all of NATS was taken away and the streams were never seen again."""
+    acts = [item for item in ledger.of(ComponentActed) if item.fact.component == "nats"]
+    if not acts or acts[-1].fact.action != "killed":
+        return False
+    barriers = ledger.of(Barrier)
+    return not barriers or barriers[-1].index < acts[-1].index
 
 
 def _nearest(told: Accounting) -> str:

@@ -160,7 +160,7 @@ def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
         )
         if not matched.problem and not matched.messages and not rows:
             return nothing_to_judge(expected, f"there is no message and no row ({matched.how})")
-        problems += _unmatched(matched)
+        problems += _unmatched(arguments.table, matched)
         evidence += _match_evidence(ledger, arguments.table, matched)
         summary.append(f"{plural(matched.messages, 'message')}, each with exactly one row ({matched.how})")
         near = near or (f"{plural(matched.loose, 'row')} without stream_seq or message id" if matched.loose else "")
@@ -185,7 +185,7 @@ def _rows_expected(arguments: RowsArguments) -> str:
     return f"in {short(arguments.table)}: {', and '.join(parts)}"
 
 
-def _unmatched(matched: Matched) -> list[str]:
+def _unmatched(table: str, matched: Matched) -> list[str]:
     if matched.problem:
         return [matched.problem]
     problems = []
@@ -196,6 +196,8 @@ def _unmatched(matched: Matched) -> list[str]:
         problems.append(f"{plural(len(matched.duplicated), 'message')} with several rows (up to {most})")
     if matched.strange:
         problems.append(f"{plural(len(matched.strange), 'row')} of a message that the stream never held")
+    if matched.loose and table != feeding.MESSAGES_TABLE:  # there a row may come from a log that was never published
+        problems.append(f"{plural(matched.loose, 'row')} that {'names' if matched.loose == 1 else 'name'} no message")
     if not problems and not matched.messages:
         problems.append("there are rows, but no message that they could belong to")
     return problems

@@ -59,7 +59,8 @@ def lint(
     words = _vocabulary()
     reports = [look(path, words, tuple(data or ())) for path in paths]
     if as_json:
-        print(json.dumps(_reports_as_json(paths, reports), ensure_ascii=False, indent=2))
+        told = _reports_as_json(paths, reports)
+        print(json.dumps({**told, "ok": told["ok"] and not missing}, ensure_ascii=False, indent=2))
     else:
         for report in reports:
             _print_report(report)

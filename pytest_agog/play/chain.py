@@ -96,7 +96,7 @@ async def _content(context: PlayContext, url: str) -> PayloadId | None:
     if not url.startswith(subjects.URL_SCHEME):
         return None
     try:
-        engine = await context.engine()
+        engine = await context.reader()
         return context.ledger.payloads.put((await engine.require(url)).encode())
     except AgogError as error:
         if error.exit_code == _UNREACHABLE:

@@ -71,15 +71,17 @@ class PlayContext:
         """Where the data file is that the scenario writes as `written`."""
         return self.scenario.files.get(written, self.scenario.folder / written)
 
-    async def engine(self, agent: str = "") -> Deliverables:
-        """The deliverable engine through which `agent` publishes and reads, with a connection of its own.
-
-        Without a name, the one with which the harness itself reads.
-        """
+    async def engine(self, agent: str) -> Deliverables:
+        """The deliverable engine through which `agent` publishes and reads, with a connection of its own."""
         if agent not in self._engines:
-            watcher = LedgerWatcher(self.ledger, agent) if agent else None
-            self._engines[agent] = await self.target.deliverables(self.stage.nats.url, watcher)
+            self._engines[agent] = await self.target.deliverables(
+                self.stage.nats.url, LedgerWatcher(self.ledger, agent)
+            )
         return self._engines[agent]
+
+    async def reader(self) -> Deliverables:
+        """An engine with which the harness itself reads: nobody writes down what is read with it."""
+        return next(iter(self._engines.values()), None) or await self.engine("harness")
 
     @property
     def engines(self) -> tuple[Deliverables, ...]:

@@ -143,13 +143,21 @@ def _default(field: FieldInfo, annotation: Any) -> str:
         return values.format_duration(value)
     if "size" in words and isinstance(value, int):
         return values.format_size(value).replace(" ", "")
+    if words == "percentage" and isinstance(value, float):
+        return f"{value * 100:g}%"
     return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _narrows(annotation: Any, known: Any) -> bool:
+    """Whether a type is a `known` annotated one with further limits."""
+    parts = get_args(known)
+    return get_origin(annotation) is get_origin(known) is Annotated and get_args(annotation)[: len(parts)] == parts
 
 
 def type_in_words(annotation: Any) -> str:
     """A type as a person would say it: `duration`, `list of text`, `file or memory`."""
     for known, words in _NAMED:
-        if annotation == known:
+        if annotation == known or _narrows(annotation, known):
             return words
     if annotation in _PLAIN:
         return _PLAIN[annotation]

@@ -159,6 +159,8 @@ def _note(model: type[BaseModel], error: Any, found: Located, problems: Problems
         message, hint = _words(error)
         if model is ScenarioModel and loc == ("agog",):
             hint = "1 is the version of the format that this installation reads"
+        if place.source.text[place.start : place.start + 1] in {">", "|"} and kind == "value_error":
+            hint = "a bare > or | begins text over several lines in YAML; put it in quotes"
         if hint == _QUOTE and "${" in place.source.text[place.start : place.end]:
             hint = "as a whole value ${name} keeps its type; put the variable's value in quotes"
         problems.add(place, message, hint)

@@ -203,7 +203,9 @@ class Substitution:
                 return None
             return self._variable(name, depth + 1)
         if not VARIABLE_NAME.fullmatch(name):
-            self._refuse(place, written, f"{shown(written)} names no variable", "write $${ for the text itself")
+            inside = name.partition(".")[0] in self._definitions
+            hint = "a variable is taken whole, not by parts" if inside else "write $${ for the text itself"
+            self._refuse(place, written, f"{shown(written)} names no variable", hint)
             return None
         near = did_you_mean(name, self._definitions)
         if not near and name in self._environment:

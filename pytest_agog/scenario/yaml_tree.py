@@ -7,7 +7,7 @@ limits allow, and nothing is ever constructed from a tag.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -18,6 +18,7 @@ from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.source import Place, Source
 from pytest_agog.scenario.words import did_you_mean, shown
 
+_NO_COLON: Final = "could not find expected ':'"
 _CORE: Final = "tag:yaml.org,2002:"
 _COLLECTION_TAGS: Final[dict[Any, tuple[str, str]]] = {
     yaml.MappingStartEvent: ("!", f"{_CORE}map"),
@@ -251,10 +252,22 @@ def _not_yaml(source: Source, problems: Problems, error: yaml.MarkedYAMLError) -
     if tab := _tab_before(source, place):
         problems.fatal(tab, "a tab indents this line; YAML takes spaces only", "replace it with two spaces")
     text = str(error.problem or error.context or "it cannot be read")
+    if text == _NO_COLON and error.context_mark is not None:
+        _without_colon(source, problems, error.context_mark.index)
     if error.problem and error.context and error.context_mark is not None:
         line = source.position(error.context_mark.index).line
         text += f" ({error.context} that begins in line {line})"
     problems.fatal(place, f"not valid YAML: {text}", _remedy(text))
+
+
+def _without_colon(source: Source, problems: Problems, start: int) -> NoReturn:
+    """What lacks a colon begins at `start`; libyaml only notices where the next line begins, or the file ends."""
+    position = source.position(start)
+    length = len(source.line(position.line)[position.column - 1 :].rstrip())
+    place = Place(source, start, start + max(length, 1))
+    if source.text[start : start + 1] in {"[", "{", '"', "'"}:
+        problems.fatal(place, "not valid YAML: this is never closed", "close the bracket or the quotes")
+    problems.fatal(place, "a key without a value", "write `key: value`, with a space after the colon")
 
 
 def _tab_before(source: Source, place: Place) -> Place | None:
@@ -274,10 +287,10 @@ def _remedy(text: str) -> str:
         return "text that holds `: ` needs quotes; or the indentation is wrong"
     if "unexpected ':'" in text:
         return "in braces and brackets a colon needs a space after it"
-    if "cannot start any token" in text:
-        return "text that begins with @, ` or % needs quotes"
+    if "cannot start any token" in text or "expected alphabetic or numeric" in text:
+        return "text that begins with one of @ ` % * & > | needs quotes"
     if "did not find expected key" in text or "did not find expected '-'" in text:
-        return "check the indentation, and that every key has a colon"
+        return "check the indentation, that every key has a colon, and that quotes inside quotes are doubled"
     if "expected ',' or" in text:
         return "a bracket is not closed, or text with a comma or bracket needs quotes"
     return ""

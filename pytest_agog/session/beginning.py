@@ -38,7 +38,8 @@ def begin(config: pytest.Config) -> None:
     except AgogError as error:
         raise pytest.UsageError(str(error)) from None
     config.args_source = pytest.Config.ArgsSource.ARGS
-    if not given:
+    run.alone = not given
+    if run.alone:
         # pytest shows ids as if they began at rootdir, which it guesses from option values too. Nothing but scenarios
         # is collected, and their ids begin where pytest was called.
         config._rootpath = run.options.start  # noqa: SLF001

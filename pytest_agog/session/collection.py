@@ -11,6 +11,7 @@ from _pytest import runner
 
 from pytest_agog.errors import AgogError
 from pytest_agog.selection import SUFFIXES, display_path
+from pytest_agog.session.resting import seldom_collecting
 from pytest_agog.session.run import AgogRun, run_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class ScenarioFile(pytest.File):
         Raises:
             ScenarioErrors: the file is wrong.
         """
-        for scenario in run_of(self.config).load(self.path):
+        with seldom_collecting():
+            scenarios = run_of(self.config).load(self.path)
+        for scenario in scenarios:
             self._register(scenario.tags)
             suffix = f"[{scenario.suffix}]" if scenario.suffix else ""
             yield self._item(PlayItem, f"play{suffix}", scenario)
@@ -139,7 +142,7 @@ class ScenarioItem(pytest.Item):
 
         items = [item for item in (*self.session.items, self) if isinstance(item, ClaimItem)]
         wanted = {item.claim.id for item in items if item.key == self.key}
-        with progress_line(self.config) as progress:
+        with seldom_collecting(), progress_line(self.config) as progress:
             return outcome(self.run, self.key, self.scenario, wanted, progress)
 
     def tell(self, check: CheckView, view: ScenarioView) -> None:

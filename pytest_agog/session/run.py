@@ -55,6 +55,8 @@ class AgogRun:
         """Files that --agog-scenario chose, whatever they are called."""
         self.told: dict[str, Told | Exception] = {}
         """What came of each scenario, by file and matrix values; with xdist the controller's are the workers'."""
+        self.alone = False
+        """Whether nothing but scenarios is collected."""
         self.uncollected = False
         """Whether a worker of xdist met a scenario file that is wrong."""
         self.unwritten = ""
@@ -245,3 +247,7 @@ class AgogRun:
         """The run is over; idempotent."""
         self.stop()
         self._stopping.end()
+        if self.alone:
+            from pytest_agog.session.resting import rest_for_good
+
+            rest_for_good()

@@ -24,14 +24,27 @@ def _scope(nodeid: str) -> str | None:
     return f"{path}[{suffix}" if bracket else path
 
 
-class ScenarioScheduling(LoadScopeScheduling):  # type: ignore[misc]
+class _Surviving(LoadScopeScheduling):  # type: ignore[misc]
+    """When a worker dies, xdist gives its finished work out again too, and waits for ever for whom gets only that."""
+
+    def _assign_work_unit(self, node: Any) -> None:
+        while self.workqueue:
+            scope, unit = next(iter(self.workqueue.items()))
+            if not all(unit.values()):
+                super()._assign_work_unit(node)
+                return
+            del self.workqueue[scope]
+        node.shutdown()
+
+
+class ScenarioScheduling(_Surviving):
     """xdist's scheduling by scope: a run of a scenario is one, every other test is one of its own."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _scope(nodeid) or nodeid
 
 
-class GroupScheduling(LoadGroupScheduling):  # type: ignore[misc]
+class GroupScheduling(_Surviving, LoadGroupScheduling):  # type: ignore[misc]
     """xdist's scheduling by group, with runs of scenarios as groups."""
 
     def _split_scope(self, nodeid: str) -> str:

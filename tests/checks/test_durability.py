@@ -138,6 +138,15 @@ def test_an_older_message_of_another_subject_did_not_make_room(book: Book) -> No
     assert "1 of 2 acknowledged lost" in book.judge("no_loss").observed
 
 
+def test_a_server_that_stays_away_shows_nothing(book: Book) -> None:
+    book.publish(SUBJECT, "one")
+    book.fact(ComponentActed("nats", "killed", "KILL"))
+    assert "nobody saw what it kept" in book.judge("no_loss").observed
+    book.fact(ComponentActed("nats", "restarted"))
+    book.fact(Barrier({"RESULTS": 1}))
+    assert book.judge("no_loss").passed
+
+
 def test_a_duplicate_may_be_acknowledged_after_the_original(book: Book) -> None:
     """Publishes that are under way at once are acknowledged in any order."""
     headers = {"Nats-Msg-Id": "a"}
@@ -225,6 +234,11 @@ def test_committed_messages_are_not_lost(book: Book) -> None:
 
 
 # --- grade ------------------------------------------------------------------------------------------------------------
+def _kill(book: Book, how: str) -> None:
+    book.fact(ComponentActed("nats", "killed", how))
+    book.fact(ComponentActed("nats", "restarted"))
+
+
 def _run(book: Book, *, config: dict[str, Any] | None = None, sync: bool = True, servers: int = 1) -> None:
     book.fact(ServerSeen("nats://h", "2.15.1", 12_000_000, sync, servers))
     book.publish(SUBJECT, "one")
@@ -232,13 +246,13 @@ def _run(book: Book, *, config: dict[str, Any] | None = None, sync: bool = True,
 
 
 def test_a_process_crash_is_what_was_played(book: Book) -> None:
-    book.fact(ComponentActed("nats", "killed", "KILL"))
+    _kill(book, "KILL")
     _run(book)
     assert not book.judge("no_loss", grade="process-crash").passed, "killed before anything was acknowledged"
-    book.fact(ComponentActed("nats", "killed", "TERM"))
+    _kill(book, "TERM")
     book.fact(ComponentActed("postgres", "killed", "KILL"))
     assert not book.judge("no_loss", grade="process-crash").passed, "a server that shuts down is no crash"
-    book.fact(ComponentActed("nats", "killed", "KILL"))
+    _kill(book, "KILL")
     verdict = book.judge("no_loss", grade="process-crash")
     assert verdict.passed, told(verdict)
     assert verdict.observed.endswith("tested against process crash (1x)")
@@ -246,11 +260,11 @@ def test_a_process_crash_is_what_was_played(book: Book) -> None:
 
 def test_a_process_crash_is_no_power_loss(book: Book) -> None:
     _run(book)
-    book.fact(ComponentActed("nats", "killed", "KILL"))
+    _kill(book, "KILL")
     verdict = book.judge("no_loss", grade="power-loss")
     assert not verdict.passed
     assert "only a process crash was played, no power loss was simulated" in verdict.observed
-    book.fact(ComponentActed("nats", "killed", "power loss"))
+    _kill(book, "power loss")
     assert book.judge("no_loss", grade="power-loss").passed
 
 
@@ -267,7 +281,7 @@ def test_a_process_crash_is_no_power_loss(book: Book) -> None:
 )
 def test_hazards_of_the_configuration(book: Book, config: dict[str, Any], hazard: str) -> None:
     _run(book, config=config)
-    book.fact(ComponentActed("nats", "killed", "power loss"))
+    _kill(book, "power loss")
     verdict = book.judge("no_loss", grade="power-loss")
     assert not verdict.passed
     assert hazard in verdict.observed
@@ -277,13 +291,13 @@ def test_hazards_of_the_configuration(book: Book, config: dict[str, Any], hazard
 
 def test_limits_out_of_reach_are_no_hazard(book: Book) -> None:
     _run(book, config={"max_msgs": 10_000, "max_bytes": 10**9, "max_age": 604800.0})
-    book.fact(ComponentActed("nats", "killed", "power loss"))
+    _kill(book, "power loss")
     assert book.judge("no_loss", grade="power-loss").passed
 
 
 def test_a_server_that_syncs_late_shows_no_power_loss(book: Book) -> None:
     _run(book, sync=False)
-    book.fact(ComponentActed("nats", "killed", "power loss"))
+    _kill(book, "power loss")
     assert "acknowledges before it syncs" in book.judge("no_loss", grade="power-loss").observed
 
 
@@ -295,7 +309,7 @@ def test_replica_loss(book: Book) -> None:
     assert book.judge("no_loss", grade="replica-loss").passed
     alone = Book()
     _run(alone)
-    alone.fact(ComponentActed("nats", "killed", "KILL"))
+    _kill(alone, "KILL")
     assert "no single server" in alone.judge("no_loss", grade="replica-loss").observed
 
 

@@ -222,3 +222,14 @@ def test_what_can_never_fail_is_told() -> None:
     assert rows.vacuous(RowsArguments.model_validate({"count": {"at_least": 0}}))
     assert rows.vacuous(RowsArguments.model_validate({"count": {"at_least": 0}, "exactly_once": True})) is None
     assert rows.growth_can_break(RowsArguments.model_validate({"exactly_once": True}))
+
+
+def test_a_row_that_names_no_message_has_none(book: Book) -> None:
+    """[F14] In the table of agent messages such a row may come from a log that is stored afterwards."""
+    book.stored("results.roy.REQ-1", {"message_id": "a"})
+    book.rows([{"message_id": "a"}], table="s.delivered")
+    assert book.judge("rows", table="s.delivered", exactly_once=True).passed
+    book.rows([{"message_id": "a"}, {"message_id": None}], table="s.delivered")
+    verdict = book.judge("rows", table="s.delivered", exactly_once=True)
+    assert not verdict.passed
+    assert "1 row that names no message" in verdict.observed

@@ -73,6 +73,8 @@ def test_what_was_there_before_the_play_does_not_count(book: Book) -> None:
     book.stream("S", config=CONFIG, state=STATE)
     assert book.judge("stream", name="S", messages=2).passed
     assert not book.judge("stream", name="S", messages=6).passed
+    book.stream("S", config=CONFIG, state={**STATE, "messages": 4, "deleted": [2, 3]})
+    assert book.judge("stream", name="S", messages=2).passed, "what was deleted of the old ones takes no new one away"
 
 
 def test_a_missing_stream_says_which_there_are(book: Book) -> None:

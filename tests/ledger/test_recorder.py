@@ -220,6 +220,26 @@ async def test_holes_are_stepped_over(record: Record, client: Client) -> None:
     assert sequences(ledger, "H")[-1] == 31
 
 
+async def test_what_was_deleted_after_it_was_read_is_told(record: Record, client: Client) -> None:
+    """Nothing in the stream says who deleted it, or that it was there: the state at the barrier does."""
+    jetstream = await add(client, "S", "s.>")
+    recorder, ledger = await record()
+    for number in range(5):
+        await jetstream.publish("s.x", b"%d" % number)
+    await recorder.catch_up()
+    await jetstream.delete_msg("S", 3)
+    await recorder.catch_up()
+    answer = ledger.answer("stream:S", StreamSeen)
+    assert answer is not None
+    assert (answer.state["deleted"], answer.state["messages"], answer.state["first_seq"]) == ([3], 4, 1)
+    assert sequences(ledger, "S") == [1, 2, 3, 4, 5], "that it was there once is not forgotten"
+    await jetstream.purge_stream("S")
+    await recorder.catch_up()
+    answer = ledger.answer("stream:S", StreamSeen)
+    assert answer is not None
+    assert (answer.state.get("deleted"), answer.state["first_seq"]) == (None, 6)
+
+
 async def test_a_stream_deleted_and_made_again(record: Record, client: Client) -> None:
     jetstream = await add(client, "R", "r.>")
     recorder, ledger = await record()

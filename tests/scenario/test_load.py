@@ -207,7 +207,7 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         (
             "chain: {feature: f, turns: [»{agent: »rou, »tsk: t}]}",
             [
-                "'task' is missing in 'turns'",
+                "'task' is missing in an entry of 'turns'",
                 "unknown agent 'rou'; did you mean 'roy'?",
                 "unknown key 'tsk'; did you mean 'task'?",
             ],
@@ -237,10 +237,10 @@ def test_steps(desk: Any, step: str, expected: list[str]) -> None:
         ("{id: a, claim: b, check: »message}", ["'subject' is missing"]),
         ("{id: a, claim: b, check: message, »with: {}}", ["'subject' is missing"]),
         ("{id: a, claim: b, check: message, with: »[a]}", ["expected a mapping, not a list"]),
-        ("»{id: a, claim: b}", ["'check' is missing in 'proof'"]),
+        ("»{id: a, claim: b}", ["'check' is missing in an entry of 'proof'"]),
         (
             "»{id: a, »clam: b, check: stream, with: {name: A}}",
-            ["'claim' is missing in 'proof'", "unknown key 'clam'; did you mean 'claim'?"],
+            ["'claim' is missing in an entry of 'proof'", "unknown key 'clam'; did you mean 'claim'?"],
         ),
         ("{id: »a.b, claim: b, check: stream, with: {name: A}}", ["'a.b' is no name"]),
         ("{id: »play, claim: b, check: stream, with: {name: A}}", ["'play' is the id of the play itself"]),
@@ -258,7 +258,7 @@ def test_steps(desk: Any, step: str, expected: list[str]) -> None:
         ),
         ("{id: a, claim: b, check: stream, with: {name: A, subjects: [»'a b', c.>]}}", ["'a b' is no subject"]),
         (
-            "{id: a, claim: b, check: message, with: {subject: a, where: {x: »{matches: '('}}}}",
+            "{id: a, claim: b, check: message, with: {subject: a, where: {x: {matches: »'('}}}}",
             ["'(' is no regular expression: missing ), unterminated subpattern at position 0"],
         ),
         (

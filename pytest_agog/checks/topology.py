@@ -189,7 +189,7 @@ def _from_before(ledger: Ledger, seen: StreamSeen) -> int:
     if not last or not held:
         return 0
     again = sum(first <= (message.sequence or 0) <= last for message in ledger.in_stream(seen.stream))
-    deleted = sum(first <= sequence <= last for sequence in seen.state.get("deleted") or ())
+    deleted = sum(first <= int(sequence) <= last for sequence in seen.state.get("deleted") or ())
     return max(0, min(last - first + 1 - deleted, held) - again)
 
 

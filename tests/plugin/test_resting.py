@@ -30,6 +30,7 @@ def test_the_thresholds_come_back_whatever_happens() -> None:
 
 
 def test_at_the_end_it_rests_for_good_but_not_within_a_test_of_another_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.unfreeze()  # whatever another test of this process left frozen
     rest_for_good()
     assert gc.get_freeze_count() == 0
     monkeypatch.delenv("PYTEST_CURRENT_TEST")

@@ -60,7 +60,8 @@ def nothing_left(run: Started) -> bool:
 def test_in_mid_play(start: Start, project: Path, number: signal.Signals) -> None:
     run = start(PLAYING)
     assert there(project, run)
-    assert {"nats-server", "postgres", "sleep"} <= set(run.marked().values())
+    # The shell says that it is there just before it starts the command that stays.
+    assert wait_until(lambda: {"nats-server", "postgres", "sleep"} <= set(run.marked().values()))
     run.process.send_signal(number)
     assert "KeyboardInterrupt" in run.output()
     assert run.process.returncode == pytest.ExitCode.INTERRUPTED

@@ -12,7 +12,7 @@ from pytest_agog import hookspecs
 from pytest_agog.fixtures import agog_deliverables, agog_ledger, agog_nats, agog_play, agog_postgres
 from pytest_agog.session.options import add_options
 from pytest_agog.session.run import KEY, run_of
-from pytest_agog.session.sparing import spare_rewriting
+from pytest_agog.session.sparing import spare_hypothesis, spare_rewriting
 
 __all__ = ["agog_deliverables", "agog_ledger", "agog_nats", "agog_play", "agog_postgres"]
 HANDED = "agog"
@@ -115,6 +115,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if run is None:
         return
     run.stop()
+    spare_hypothesis(session.config)
     if (run.told or run.uncollected) and not hasattr(session.config, "workerinput"):
         from pytest_agog.session.telling import finish
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pytest_agog.scenario import model
+from pytest_agog.scenario import model, slips
 from pytest_agog.scenario.load import Loaded, load_all
 from pytest_agog.scenario.nodes import Entry, Mapping, Node, Sequence, locate
 from pytest_agog.scenario.problems import Problem, Problems, ScenarioErrors
@@ -78,12 +78,18 @@ class _Doubts:
             self._warnings.add(place, "the scenario proves nothing", "add `proof:` or `tokens:`")
         self._unused_agents()
         self._no_faults()
+        slips.small_server(self._scenario, self._tree, self._warnings)
+        slips.keys_with_variables(self._tree, self._scenario.variables, self._warnings)
         for claim in self._scenario.claims:
             node = self._nodes[claim.id]
             if not self._vacuous(claim, node):
                 self._empty_where(node)
             if claim.check == "never":
                 self._never(claim, node)
+            slips.operators_from_elsewhere(claim, node, self._warnings)
+            if all(step.verb in _OWN_VERBS for step in self._scenario.steps):
+                place = self._argument(node, ("name",))
+                slips.unknown_process(claim, self._scenario, place, self._warnings)
             self._within(claim, node)
             self._kills(claim, node)
         if not self._may_hand_over() and any(

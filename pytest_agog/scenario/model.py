@@ -43,7 +43,7 @@ Token = Annotated[str, AfterValidator(_subject_token)]
 
 def _payload(size: int) -> int:
     if not MIN_PAYLOAD <= size <= MAX_PAYLOAD:
-        raise ValueError(f"a server takes payloads of at most {MIN_PAYLOAD:,} to {MAX_PAYLOAD:,} bytes, not {size:,}")
+        raise ValueError(f"a server takes payloads of {MIN_PAYLOAD:,} to {MAX_PAYLOAD:,} bytes, not {size:,}")
     return size
 
 

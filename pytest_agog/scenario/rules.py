@@ -15,6 +15,7 @@ from pytest_agog.scenario import model
 from pytest_agog.scenario.data_files import DataRoots, NotFound
 from pytest_agog.scenario.nodes import Mapping, Node, Scalar, Sequence, locate
 from pytest_agog.scenario.problems import Problems
+from pytest_agog.scenario.shape import A_BLOCK
 from pytest_agog.scenario.walking import leaves
 from pytest_agog.scenario.words import did_you_mean, listed, shown
 from pytest_agog.values import DataPath
@@ -50,7 +51,8 @@ def check_texts(part: BaseModel, node: Node, roots: DataRoots, files: dict[str, 
             if publishes and subjects.is_valid(leaf.value, wildcards=True):
                 problems.add(place, f"{shown(leaf.value)} has a wildcard; a message goes to one subject")
             else:
-                problems.add(place, f"{shown(leaf.value)} is no subject", _SUBJECT_RULE)
+                hint = A_BLOCK if place.is_block else _SUBJECT_RULE
+                problems.add(place, f"{shown(leaf.value)} is no subject", hint)
 
 
 def check_agent(agent: model.Agent, node: Node, problems: Problems) -> None:

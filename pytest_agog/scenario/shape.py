@@ -37,6 +37,7 @@ _HOW_TO_BEGIN: Final = {
     "agog": "a scenario begins with `agog: 1`",
     "name": "`name: customer-search` names it on the command line and in reports",
 }
+A_BLOCK: Final = "a bare > or | begins text over several lines in YAML; put it in quotes"
 _QUOTE: Final = "put it in quotes"
 _LONGEST_AS_LIST: Final = 60
 _NAME_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -159,8 +160,8 @@ def _note(model: type[BaseModel], error: Any, found: Located, problems: Problems
         message, hint = _words(error)
         if model is ScenarioModel and loc == ("agog",):
             hint = "1 is the version of the format that this installation reads"
-        if place.source.text[place.start : place.start + 1] in {">", "|"} and kind == "value_error":
-            hint = "a bare > or | begins text over several lines in YAML; put it in quotes"
+        if place.is_block and isinstance(error["input"], str):
+            hint = A_BLOCK
         if hint == _QUOTE and "${" in place.source.text[place.start : place.end]:
             hint = "as a whole value ${name} keeps its type; put the variable's value in quotes"
         problems.add(place, message, hint)

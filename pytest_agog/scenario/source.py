@@ -75,6 +75,11 @@ class Place(NamedTuple):
         """The same as line and columns."""
         return self.source.position(self.start, self.end)
 
+    @property
+    def is_block(self) -> bool:
+        """Whether text over several lines stands here, which a bare > or | begins: a trap for subjects."""
+        return self.source.text[self.start : self.start + 1] in {">", "|"}
+
 
 class Unreadable(Exception):
     """A file that is no text; `place` is where that shows."""

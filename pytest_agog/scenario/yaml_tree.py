@@ -254,7 +254,10 @@ def _not_yaml(source: Source, problems: Problems, error: yaml.MarkedYAMLError) -
     text = str(error.problem or error.context or "it cannot be read")
     if text == _NO_COLON and error.context_mark is not None:
         _without_colon(source, problems, error.context_mark.index)
-    if error.problem and error.context and error.context_mark is not None:
+    if error.context_mark is not None and not source.text[index:].strip():
+        # The file ends before something does; where that begins is of more use than the end.
+        place, text = Place(source, error.context_mark.index, error.context_mark.index + 1), f"{text} ({error.context})"
+    elif error.problem and error.context and error.context_mark is not None:
         line = source.position(error.context_mark.index).line
         text += f" ({error.context} that begins in line {line})"
     problems.fatal(place, f"not valid YAML: {text}", _remedy(text))
@@ -291,6 +294,8 @@ def _remedy(text: str) -> str:
         return "text that begins with one of @ ` % * & > | needs quotes"
     if "did not find expected key" in text or "did not find expected '-'" in text:
         return "check the indentation, that every key has a colon, and that quotes inside quotes are doubled"
+    if "end of stream" in text:
+        return "close the quotes"
     if "expected ',' or" in text:
         return "a bracket is not closed, or text with a comma or bracket needs quotes"
     return ""

@@ -23,7 +23,8 @@ def progress_line(config: pytest.Config) -> Iterator[Callable[[str], None]]:
     # pytest offers no other way to the terminal behind its capture, and to the column where it stands.
     writer = reporter._tw  # noqa: SLF001
     file: TextIO = writer._file  # noqa: SLF001
-    progress = Progress(file, Screen.of(file))
+    with _uncaptured(capture):  # captured, the terminal does not look like one
+        progress = Progress(file, Screen.of(file))
     column: int = writer.width_of_current_line
     below = False
 

@@ -13,7 +13,6 @@ import pytest
 from pytest_agog.errors import ReportUnwritable
 from pytest_agog.selection import display_path
 from pytest_agog.session.rerun import rerun_command
-from pytest_agog.session.sparing import spare_hypothesis
 from pytest_agog.stage.services import LeftUp
 
 if TYPE_CHECKING:
@@ -132,7 +131,6 @@ def finish(run: AgogRun, session: pytest.Session) -> None:
 
     A scenario file that is wrong interrupts the session (exit status 2); xdist only calls that a failure.
     """
-    spare_hypothesis(session.config)
     goes_on = session.config.getoption("continue_on_collection_errors")
     if run.uncollected and not goes_on and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
         session.exitstatus = pytest.ExitCode.INTERRUPTED

@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import signal as signals
+import subprocess
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,11 +159,8 @@ class Postmaster:
             ctypes.CDLL(None).shmctl(int(words[1]), remove, None)
 
     def _backends(self) -> list[int]:
-        try:
-            listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        except OSError:
-            return []
-        return [int(word) for word in listed.split()]
+        # Once it is gone, its id may be somebody else's.
+        return children(self.process.pid) if self.alive else []
 
     def _pid_file(self) -> list[str]:
         try:
@@ -197,10 +195,33 @@ def _send(pid: int, number: int) -> None:
         return
 
 
-def _exists(pid: int) -> bool:
-    """Whether the process runs; a zombie that its new parent has not reaped does not count."""
+def children(pid: int) -> list[int]:
+    """The processes that process `pid` started."""
     try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # not Linux, or one without this file
+        return listed_children(pid)
+
+
+def listed_children(pid: int) -> list[int]:
+    """The same, from the list of all processes; none where there is no `ps`."""
+    try:
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], check=False, capture_output=True, text=True, timeout=5
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    pairs = (line.split() for line in listed.splitlines())
+    return [int(pair[0]) for pair in pairs if len(pair) == 2 and pair[1] == str(pid)]
+
+
+def _exists(pid: int) -> bool:
+    """Whether the process runs; a zombie that its new parent has not reaped does not count where that can be seen."""
+    try:
+        os.kill(pid, 0)
         status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"

@@ -85,6 +85,7 @@ class ManagedProcess:
                 gid=gid,
             )
         self._lock = threading.Lock()
+        self._reaped = False
 
     @property
     def pid(self) -> int:
@@ -121,9 +122,7 @@ class ManagedProcess:
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Exit status, or None when it still runs after `timeout` seconds. What is left of its group is killed."""
-        if self._popen.returncode is not None:
-            return self._popen.returncode
-        if not self._wait_unreaped(timeout):
+        if not self._reaped and not self._wait_unreaped(timeout):
             return None
         return self._reap()
 
@@ -225,11 +224,15 @@ class ManagedProcess:
             os.close(handle)
 
     def _reap(self) -> int:
-        """Kill what is left of the group while the leader's id still guards it, then take the exit status."""
+        """Kill what is left of the group while the leader's id still guards it, then take the exit status.
+
+        Where the leader could only be waited for by reaping it, the id is guarded by the group's other members, if any.
+        """
         with self._lock:
-            if self._popen.returncode is None:
+            if not self._reaped:
                 self.kill_group(signal.SIGKILL)
             code = self._popen.wait()
+            self._reaped = True
             SPAWNER.ended(self.pid)
         return code
 

@@ -87,6 +87,12 @@ def test_odd_files_are_one_line_and_no_traceback(kind: str, capfd: pytest.Captur
     assert "Traceback" not in out
 
 
+def test_lint_of_a_missing_file_is_not_ok_in_json_either(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = agog(capfd, "lint", "--json", "nope.yaml")
+    assert (code, json.loads(out)) == (2, {"ok": False, "files": []})
+    assert "nope.yaml does not exist" in err
+
+
 def test_lint_as_json(capfd: pytest.CaptureFixture[str]) -> None:
     Path("wrong.yaml").write_text("agog: 1\nname: a b\n")
     code, out, _ = agog(capfd, "lint", "--json", "wrong.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,10 @@ def test_a_yaml_file_of_another_plugin_stays_with_it(run: Run) -> None:
     Path("ours.yaml").write_text(ONE)
     assert ids(run("theirs.yaml", "--co", "-q")) == ["theirs.yaml::theirs"]
     assert len(ids(run("ours.yaml", "--co", "-q"))) == 4
+
+
+def test_a_pipe_is_no_scenario_and_nobody_waits_for_it(run: Run) -> None:
+    os.mkfifo("pipe.yaml")
+    result = run("--agog-scenario=pipe.yaml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --agog-scenario=pipe.yaml: this is no regular file"])

@@ -56,6 +56,12 @@ class StreamArguments(Strict):
     sealed: bool = False
 
 
+class ProcessArguments(Strict):
+    """Arguments of the fake `process`."""
+
+    name: str
+
+
 @dataclass(frozen=True)
 class Word:
     """A check as the reader knows it."""
@@ -71,7 +77,7 @@ class Word:
 
 @pytest.fixture(scope="session")
 def words() -> Vocabulary:
-    """Six checks, all steps, the agents cynthia, sylvia and roy, one fault."""
+    """Eight checks, all steps, the agents cynthia, sylvia and roy, one fault."""
     checks = [
         Word(
             "message",
@@ -85,6 +91,7 @@ def words() -> Vocabulary:
         Word("never", NeverArguments, growth_can_break=lambda _: True),
         Word("deliverable", DeliverableArguments),
         Word("stream", StreamArguments),
+        Word("process", ProcessArguments),
         *(Word(f"tokens.{name}", TokenClaim) for name in ("spawn_savings", "net_savings", "notice")),
     ]
     return Vocabulary(

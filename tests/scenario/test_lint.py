@@ -111,3 +111,38 @@ def test_a_wrong_file_has_problems_and_no_warnings(desk: Any) -> None:
     assert not report.sound
     assert len(report.problems) == 2
     assert report.warnings == ()
+
+
+RUN = "steps: [{run: {command: [make, all], as: build}}, {run: {command: [sleep, 1]}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (claim("process", "{name: build}") + RUN, []),
+        (claim("process", "{name: sleep}") + RUN, []),
+        (
+            claim("process", "{name: »buidl}") + RUN,
+            ["nothing that this play starts is called 'buidl'; did you mean 'build'?"],
+        ),
+        (claim("process", "{name: roy}") + CHAIN, []),
+        (claim("process", "{name: »roi}"), ["nothing that this play starts is called 'roi'"]),
+        (
+            claim("message", "{subject: a, where: {x: {»regex: y}}}"),
+            ["this compares with an object that has the key 'regex'"],
+        ),
+        (claim("message", "{subject: a, where: {x: {equals: {regex: y}}, y: {other: 1}}}"), []),
+        (
+            claim("stream", "{name: A}") + "services: {nats: {max_payload: »1MB}}\n",
+            ["the streams of the contract hold messages of 10,000,000 bytes; on this server no play begins"],
+        ),
+        (claim("stream", "{name: A}") + "services: {nats: {max_payload: 1MB, streams: none}}\n", []),
+        (
+            claim("stream", "{name: A}") + "vars: {n: x}\nsteps: [{publish: {subject: a, json: {»'a${n}': '${n}'}}}]\n",
+            ["'a${n}': keys are never substituted"],
+        ),
+        (claim("stream", "{name: A}") + "steps: [{publish: {subject: a, json: {'${n}': 1}}}]\n", []),
+    ],
+)
+def test_slips(desk: Any, text: str, expected: list[str]) -> None:
+    assert look(desk, HEAD + text)[0] == expected

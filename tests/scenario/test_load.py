@@ -86,6 +86,8 @@ proof:
         ("»just text", ["a scenario is a mapping"]),
         ("»name: s\n", ["'agog' is missing"]),
         ("»agog: 1\n", ["'name' is missing"]),
+        ("»---\n", ["the file is empty"]),
+        ("»null\n", ["the file is empty"]),
         ("agog: »2\nname: s\n", ["expected 1, not 2"]),
         ("agog: »true\nname: s\n", ["expected 1, not true"]),
         ("agog: »'1'\nname: s\n", ["expected 1, not '1'"]),
@@ -96,7 +98,13 @@ proof:
         ("agog: 1\nname: s\nsteps: »{a: 1}\n", ["expected a list, not a mapping"]),
         ("agog: 1\nname: s\ntags: »x\n", ["expected a list, not 'x'"]),
         ("agog: 1\nname: s\ntags: [a, »'b c']\n", ["'b c' is no name"]),
+        ("agog: 1\nname: s\ntags: [slow, »skip]\n", ["'skip' has a meaning of its own in pytest"]),
+        ("agog: 1\nname: s\ntags: [»and]\n", ["'and' has a meaning of its own in pytest"]),
         ("agog: 1\nname: s\nservices: {nats: {servers: »2}}\n", ["expected 1 or 3, not 2"]),
+        (
+            "agog: 1\nname: s\nservices: {nats: {max_payload: »100MB}}\n",
+            ["a server takes payloads of 1,000 to 67,108,864 bytes, not 100,000,000"],
+        ),
         (
             "agog: 1\nname: s\nservices: {nats: {max_payload: »12 mb}}\n",
             ["expected a size such as 4096, 700B, 128KiB, 10MB or 5GiB, not '12 mb'"],
@@ -308,7 +316,7 @@ def test_hints_name_what_is_allowed(desk: Any) -> None:
         )
     hints = [problem.hint for problem in caught.value.problems]
     assert hints == [
-        "allowed: message, never, deliverable, stream, tokens.spawn_savings, tokens.net_savings, tokens.notice",
+        "allowed: message, never, deliverable, stream, process, tokens.spawn_savings, tokens.net_savings, tokens.notice",
         "services: {nats: {servers: 3}} makes a cluster",
     ]
     assert "\n    3 | proof: [{id: a, claim: b, check: zzz}]\n" in str(caught.value)
@@ -367,3 +375,31 @@ def test_what_is_no_readable_file(desk: Any, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.yaml", Path("/dev/null")):
         with pytest.raises(ScenarioErrors, match=r":1:1: "):
             load(path, desk.words)
+
+
+ROOT_KEYS = "allowed: agog, name, summary, tags, vars, matrix, services, agents, steps, tokens, proof, extends"
+BLOCK = "a bare > or | begins text over several lines in YAML; put it in quotes"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("name: s\n", "a scenario begins with `agog: 1`"),
+        ("agog: 1\n", "`name: customer-search` names it on the command line and in reports"),
+        ("agog: 2\nname: s\n", "1 is the version of the format that this installation reads"),
+        (f"{HEAD}extend: x\n", ROOT_KEYS),
+        (f"{HEAD}tags: a b\n", "in brackets: [a, b]"),
+        (f"{HEAD}services: {{postgres: {{port: 1}}}}\n", "it takes no keys"),
+        (f"{HEAD}steps: [{{chain: {{feature: f, turns: [{{agent: roy}}]}}}}]\n",
+         "what stands here takes: agent, task, fetches"),
+        (f"{HEAD}vars: {{f: x}}\nproof: !include ${{f}}.yaml\n", "files are included before variables are put in"),
+        (f"{HEAD}vars: {{f: x}}\nsummary: ${{f.g}}\n", "a variable is taken whole, not by parts"),
+        (f"{HEAD}steps:\n  - publish:\n      text: x\n      subject: >\n", BLOCK),
+        (f"{HEAD}steps:\n  - publish:\n      text: x\n      subject: |\n        a.b\n", BLOCK),
+        (f"{HEAD}steps:\n  - chain:\n      turns: [{{agent: roy, task: t}}]\n      feature: |\n        x\n", BLOCK),
+    ],
+)  # fmt: skip
+def test_the_hint_names_the_remedy(desk: Any, text: str, hint: str) -> None:
+    with pytest.raises(ScenarioErrors) as caught:
+        desk.load(text)
+    assert [problem.hint for problem in caught.value.problems] == [hint]

@@ -82,7 +82,7 @@ def test_wrong_shares(desk: Any, tmp_path: Path) -> None:
     ]
     assert desk.wrong(f"{HEAD}extends: list.yaml\n") == ["3:10: 'list.yaml' holds no mapping, so nothing can extend it"]
     assert desk.wrong(f"{HEAD}extends: [3]\n") == ["3:10: expected a file, or a list of files, to extend"]
-    assert desk.wrong(f"{HEAD}summary: !include broken.yaml\n")[0].startswith("broken.yaml:1:6: not valid YAML")
+    assert desk.wrong(f"{HEAD}summary: !include broken.yaml\n")[0].startswith("broken.yaml:1:4: not valid YAML")
 
 
 def test_an_include_in_the_scenarios_folder_is_not_read_through_a_link_out(desk: Any, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def test_line_ends_stay_as_they_are(tmp_path: Path) -> None:
     [
         (b"a: 1\nb: \xc3\xbc\xff\n", "2:5: the file is no UTF-8 text: byte 0xff"),
         (b"\xff\xfea\x00", "1:1: the file is UTF-16"),
+        (b"\xff\xfe\0\0a\0\0\0", "1:1: the file is UTF-32"),
+        (b"\0\0\xfe\xff\0\0\0a", "1:1: the file is UTF-32"),
         (b"\x7fELF\x02\x01\x01\x00", "1:1: the file holds the control character U+007F, so it is binary or damaged"),
         (b"a: x\n\x00", "2:1: the file holds the control character U+0000, so it is binary or damaged"),
         (b"a: \x1b[31mred", "1:4: the file holds the control character U+001B, so it is binary or damaged"),

@@ -17,8 +17,8 @@ import pytest
 from pytest_agog.errors import BinaryMissing, PostgresUnreachable, ServiceDidNotStart, UsageError
 from pytest_agog.stage.account import OTHER_USER, PLAIN, Account, postgres_account
 from pytest_agog.stage.binaries import postgres_folder
-from pytest_agog.stage.pgcache import CachedCluster, Template, cache_folder
-from pytest_agog.stage.pglaunch import Installation
+from pytest_agog.stage.pgcache import CachedCluster, Template, cache_folder, copy_folder
+from pytest_agog.stage.pglaunch import Installation, children, listed_children
 from pytest_agog.stage.pool import PostgresPool
 from pytest_agog.stage.postgres import PostgresOptions, PostgresServer
 
@@ -316,6 +316,27 @@ def test_programs_that_another_user_cannot_reach_are_copied(tmp_path: Path) -> N
     assert found.binaries == tmp_path / "open" / "programs" / "package" / "pginstall18" / "bin"
     assert (found.binaries / "postgres").read_text() == "program"
     assert (tmp_path / "open" / "programs" / "package.libs").is_dir()
+
+
+def test_children_are_found_without_proc() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        assert process.pid in listed_children(os.getpid())
+        assert process.pid in children(os.getpid())
+        assert listed_children(process.pid) == []
+        process.kill()
+
+
+def test_folders_are_copied_where_the_kernel_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_bytes(b"x" * 100_000)
+    (tmp_path / "a" / "empty").touch()
+    sizes = [copy_folder(tmp_path / "a", tmp_path / "kernel")]
+    monkeypatch.setattr("sys.platform", "darwin")
+    sizes.append(copy_folder(tmp_path / "a", tmp_path / "plain"))
+    assert sizes == [100_000, 100_000]
+    for made in ("kernel", "plain"):
+        assert (tmp_path / made / "b" / "file").read_bytes() == b"x" * 100_000
+        assert (tmp_path / made / "empty").read_bytes() == b""
 
 
 def test_a_missing_binary_lists_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

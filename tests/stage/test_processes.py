@@ -182,6 +182,36 @@ def test_nothing_outlives_the_harness(end: signal.Signals | None, tmp_path: Path
 
 
 @pytest.fixture
+def without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on systems and in sandboxes where a process can only be waited for by reaping it."""
+
+    def refuse(pid: int, flags: int = 0) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+
+
+@pytest.mark.usefixtures("without_pidfd")
+async def test_without_handles_for_processes(tmp_path: Path, gone: Callable[[int], bool]) -> None:
+    before = set(spawning.SPAWNER.live)
+    done = await ManagedProcess(python("print(input()); raise SystemExit(3)"), pipes=True).communicate(b"x\n")
+    assert (done.exit, done.stdout) == (3, b"x\n")
+    done = await ManagedProcess(["sleep", "600"], pipes=True).communicate(seconds=0.1)
+    assert (done.exit, done.timed_out) == (-signal.SIGKILL, True)
+    log = tmp_path / "log"
+    command = python("import os, time; os.fork() or (print(os.getpid(), flush=True), time.sleep(600)); time.sleep(0.2)")
+    process = ManagedProcess(command, log=log)
+    assert process.wait(0.01) is None
+    assert await process.exited() == 0
+    child = int(log.read_text())
+    assert gone(child)
+    with ManagedProcess(["sleep", "600"]) as process:
+        assert process.alive
+    assert process.returncode == -signal.SIGTERM
+    assert set(spawning.SPAWNER.live) <= before
+
+
+@pytest.fixture
 def without_setpriv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Processes are started by an interpreter of ours."""
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -316,7 +316,8 @@ def test_hints_name_what_is_allowed(desk: Any) -> None:
         )
     hints = [problem.hint for problem in caught.value.problems]
     assert hints == [
-        "allowed: message, never, deliverable, stream, process, tokens.spawn_savings, tokens.net_savings, tokens.notice",
+        "allowed: message, never, deliverable, stream, process, "
+        "tokens.spawn_savings, tokens.net_savings, tokens.notice",
         "services: {nats: {servers: 3}} makes a cluster",
     ]
     assert "\n    3 | proof: [{id: a, claim: b, check: zzz}]\n" in str(caught.value)

@@ -156,12 +156,24 @@ def _data_path(value: str) -> DataPath:
     return DataPath(value)
 
 
+class DataFolderPath(DataPath):
+    """The same for a folder."""
+
+    __slots__ = ()
+
+
 DataFile = Annotated[
     str,
     AfterValidator(_data_path),
     WithJsonSchema({"type": "string", "description": "A path relative to the scenario"}),
 ]
 """A file of the scenario's data root, which must exist when the scenario is read (its value is a ``DataPath``)."""
+DataFolder = Annotated[
+    str,
+    AfterValidator(lambda value: DataFolderPath(_data_path(value))),
+    WithJsonSchema({"type": "string", "description": "A folder, relative to the scenario"}),
+]
+"""A folder of the scenario's data root, which must exist when the scenario is read (a ``DataFolderPath``)."""
 
 _EXACT_TYPES: Final = ("int", "float", "bool")
 _NOT_SCHEMA: Final = frozenset({"default", "expected", "metadata", "serialization"})

@@ -10,6 +10,7 @@ from pytest_agog.scenario.vocabulary import STEPS, StepWord
 
 if TYPE_CHECKING:
     from pytest_agog.play.context import PlayContext
+    from pytest_agog.scenario.comms_steps import Backfill, Cut, Open
     from pytest_agog.scenario.model import Chain, Kill, Publish, Restart, Run, Wait
     from pytest_agog.scenario.scenario import Step
 
@@ -63,6 +64,24 @@ async def _restart(context: PlayContext, step: Step, arguments: Restart) -> None
     await play_restart(context, step, arguments)
 
 
+async def _open(context: PlayContext, step: Step, arguments: Open) -> None:
+    from pytest_agog.play.opening import play_open
+
+    await play_open(context, step, arguments)
+
+
+async def _backfill(context: PlayContext, step: Step, arguments: Backfill) -> None:
+    from pytest_agog.play.backfilling import play_backfill
+
+    await play_backfill(context, step, arguments)
+
+
+async def _cut(context: PlayContext, step: Step, arguments: Cut) -> None:
+    from pytest_agog.play.cutting import play_cut
+
+    await play_cut(context, step, arguments)
+
+
 _PLAYS: Final[dict[str, Callable[[PlayContext, Step, Any], Awaitable[None]]]] = {
     "chain": _chain,
     "publish": _publish,
@@ -70,5 +89,8 @@ _PLAYS: Final[dict[str, Callable[[PlayContext, Step, Any], Awaitable[None]]]] = 
     "wait": _wait,
     "kill": _kill,
     "restart": _restart,
+    "open": _open,
+    "backfill": _backfill,
+    "cut": _cut,
 }
 BUILTIN_STEPS: tuple[PlayedStep, ...] = tuple(PlayedStep(word, _PLAYS[word.verb]) for word in STEPS)

@@ -49,13 +49,13 @@ class DataRoots:
         self._folders = list(dict.fromkeys(Path(os.path.abspath(folder)) for folder in every))  # noqa: PTH100
         self._real = [os.path.realpath(folder) for folder in self._folders]
 
-    def find(self, path: str, beside: Path | None = None) -> Path:
-        """The file that `path` names: looked for in `beside` (when given), then in each data root, in order.
+    def find(self, path: str, beside: Path | None = None, *, folder: bool = False) -> Path:
+        """The file (or `folder`) that `path` names: looked for in `beside`, if given, then in each data root.
 
         `..` and links are followed, but what they lead to must lie in a data root.
 
         Raises:
-            NotFound: nothing is there, it is no readable file, or it lies outside.
+            NotFound: nothing is there, it is no readable file (or no folder), or it lies outside.
         """
         if not path or "\0" in path or "\\" in path:
             raise NotFound(f"{shown(path)} is no path", "write it with forward slashes, relative to the scenario")
@@ -67,7 +67,7 @@ class DataRoots:
         looked = [self._look(folder / path) for folder in ([beside] if beside is not None else []) + self._folders]
         for place in looked:
             if place.inside and place.exists:
-                return self._readable(Path(place.real), path)
+                return self._readable(Path(place.real), path, folder=folder)
         if any(place.exists for place in looked) or not any(place.inside for place in looked):
             raise NotFound(
                 f"{shown(path)} leaves the data root",
@@ -84,11 +84,15 @@ class DataRoots:
             return _Look(str(candidate), inside=True, exists=False)
 
     @staticmethod
-    def _readable(file: Path, path: str) -> Path:
+    def _readable(file: Path, path: str, *, folder: bool) -> Path:
         try:
             mode = file.stat().st_mode
         except OSError as error:
             raise NotFound(f"{shown(path)} cannot be read: {error.strerror}") from None
+        if folder:
+            if not S_ISDIR(mode):
+                raise NotFound(f"{shown(path)} is a file, not a folder")
+            return file
         if S_ISDIR(mode):
             raise NotFound(f"{shown(path)} is a folder, not a file")
         if not S_ISREG(mode):

@@ -71,6 +71,15 @@ class PostgresService(Strict):
     """A Postgres database, cloned from a migrated template."""
 
 
+class CommsService(Strict):
+    """The target's agent comms: ingest, events API and pages."""
+
+    instances: int = Field(default=1, ge=1, le=4)
+    """How many of them run side by side on one consumer and one database."""
+    workers: int = Field(default=1, ge=1, le=8)
+    """Ingest workers in each."""
+
+
 class Services(Strict):
     """What to bring up, and how. Without it: NATS with all streams, Postgres when something needs it."""
 
@@ -78,10 +87,12 @@ class Services(Strict):
     """The nats-server, or a cluster of three."""
     postgres: PostgresService | None = None
     """Bring up Postgres even when nothing seems to need it."""
-    components: tuple[Literal["deliverables"], ...] = ()
-    """Parts of the target that run as processes."""
+    comms: CommsService | None = None
+    """Bring up agent comms even when nothing seems to need it, and how."""
+    components: tuple[Literal["deliverables", "comms"], ...] = ()
+    """Parts of the target to bring up even when nothing seems to need them."""
 
-    @field_validator("nats", "postgres", mode="before")
+    @field_validator("nats", "postgres", "comms", mode="before")
     @classmethod
     def _nothing_is_defaults(cls, value: Any) -> Any:
         """`postgres:` with nothing after it asks for Postgres as much as `postgres: {}` does."""
@@ -195,21 +206,21 @@ class Wait(Strict):
 class Kill(Strict):
     """Kill a component."""
 
-    component: Literal["nats", "postgres"]
+    component: Literal["nats", "postgres", "comms"]
     """What."""
     signal: Literal["KILL", "TERM", "INT", "STOP"] = "KILL"
     """How."""
-    server: int | None = Field(default=None, ge=1, le=3)
-    """Which server of a cluster; all of them otherwise."""
+    server: int | None = Field(default=None, ge=1, le=4)
+    """Which server of a cluster, or which instance of comms; all of them otherwise."""
 
 
 class Restart(Strict):
     """Start a component again on the same address with the same data; one that still runs is stopped first."""
 
-    component: Literal["nats", "postgres"]
+    component: Literal["nats", "postgres", "comms"]
     """What."""
-    server: int | None = Field(default=None, ge=1, le=3)
-    """Which server of a cluster; all of them otherwise."""
+    server: int | None = Field(default=None, ge=1, le=4)
+    """Which server of a cluster, or which instance of comms; all of them otherwise."""
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------

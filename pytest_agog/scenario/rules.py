@@ -18,7 +18,7 @@ from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.shape import A_BLOCK
 from pytest_agog.scenario.walking import leaves
 from pytest_agog.scenario.words import did_you_mean, listed, shown
-from pytest_agog.values import DataPath
+from pytest_agog.values import DataFolderPath, DataPath
 from pytest_agog.wire import subjects
 
 _PAYLOADS: Final = ("json", "text", "base64", "file")
@@ -41,7 +41,8 @@ def check_texts(part: BaseModel, node: Node, roots: DataRoots, files: dict[str, 
         if isinstance(leaf.value, DataPath):
             if leaf.value not in files:
                 try:
-                    files[str(leaf.value)] = roots.find(leaf.value)
+                    folder = isinstance(leaf.value, DataFolderPath)
+                    files[str(leaf.value)] = roots.find(leaf.value, folder=folder)
                 except NotFound as error:
                     problems.add(place, error.message, error.hint)
         elif leaf.field in {"subject", "subjects"}:
@@ -149,7 +150,15 @@ def check_server(
     if step.server is None or services is None:
         return
     place = locate(node, ("server",)).place
-    if step.component != "nats":
+    if step.component == "comms":
+        instances = services.comms.instances if services.comms is not None else 1
+        if step.server > instances:
+            problems.add(
+                place,
+                f"there is no instance {step.server} of comms: this scenario runs {instances}",
+                f"services: {{comms: {{instances: {step.server}}}}} runs more",
+            )
+    elif step.component != "nats":
         problems.add(place, f"{step.component} is one server, so none can be named")
     elif step.server > services.nats.servers:
         problems.add(

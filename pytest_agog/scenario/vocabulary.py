@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_agog.scenario import model
+from pytest_agog.scenario import comms_steps, model
 from pytest_agog.values import Strict
 
 
@@ -47,6 +47,9 @@ STEPS: tuple[StepWord, ...] = (
     StepWord("wait", model.Wait, "- wait: {until: {message: {subject: results.roy.REQ-042}}, within: 10s}"),
     StepWord("kill", model.Kill, "- kill: {component: nats, signal: KILL}"),
     StepWord("restart", model.Restart, "- restart: {component: nats}"),
+    StepWord("open", comms_steps.Open, "- open: {sse: {runId: run-1}, as: live}"),
+    StepWord("backfill", comms_steps.Backfill, "- backfill: {dir: runs/1, run_id: run-1}"),
+    StepWord("cut", comms_steps.Cut, "- cut: {link: comms-postgres, for: 2s}"),
 )
 
 

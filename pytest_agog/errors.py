@@ -230,3 +230,22 @@ class MatchTooSlow(AgogError):
 
 class NoBundle(BadInput):
     """{path} {reason}. Give a folder that `pytest --agog-report=DIR` wrote: DIR, DIR/bundle, or a bundle in it."""
+
+
+class IdentityMissing(UsageError):
+    """Nobody says who speaks: {missing} not set{hint}. Set them in the environment, or publish with `--channel
+    general`."""
+
+
+class MessageSpooled(ServiceError):
+    """Not stored yet: {count} message(s) wait in {path}, since {reason}. The next `agog comms publish` or `agog comms
+    drain` delivers them; --spool-ok makes this exit 0."""
+
+
+class SpoolFull(AgogError):
+    """{path} holds {size} bytes, {needed} more do not fit into {limit}. Bring NATS back and run `agog comms drain`, or
+    raise AGOG_SPOOL_MAX_BYTES; this message was neither stored nor spooled."""
+
+
+class SpoolUnusable(AgogError):
+    """The spool {path} cannot be used ({reason}). Give a folder that can be written with AGOG_SPOOL_DIR."""

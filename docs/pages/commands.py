@@ -57,8 +57,14 @@ def page() -> str:
 
 def commands() -> dict[str, Callable[..., Any]]:
     """Every command and its function, in the order of `agog --help`."""
-    registered = cli.build().registered_commands
-    return {command.name or "": command.callback for command in registered if command.callback is not None}
+    app = cli.build()
+    found = {command.name or "": command.callback for command in app.registered_commands if command.callback}
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            for command in group.typer_instance.registered_commands:
+                if command.callback is not None:
+                    found[f"{group.name} {command.name}"] = command.callback
+    return found
 
 
 def _paragraphs(function: Callable[..., Any]) -> Iterator[str]:

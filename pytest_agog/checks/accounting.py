@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from pytest_agog.checks.ends import End, ends_of
-from pytest_agog.checks.feeding import COMMS_STREAM, rows_of
+from pytest_agog.checks.feeding import comms_stream, rows_of
 from pytest_agog.ledger.facts import (
     ConsumerSeen,
     MessageStored,
@@ -211,7 +211,7 @@ def _with_rows(ledger: Ledger) -> Iterator[Position]:
     for rows in {item.fact.probe: item.fact for item in ledger.of(RowsSeen)}.values():
         for row in rows_of(ledger, rows.payload) if rows.payload is not None else ():
             if isinstance(row.get("stream_seq"), int):
-                yield row.get("stream") or COMMS_STREAM, row["stream_seq"]
+                yield row.get("stream") or comms_stream(ledger), row["stream_seq"]
 
 
 def _committed(held: _Held, attempt: Attempt) -> bool:

@@ -10,6 +10,8 @@ A row names its message by the columns that it has:
 Messages that carry the same `message_id`, kind, channel and content on one subject are one message, however often they
 were stored: such a copy belongs to the row of the first. A row without `stream_seq` (a backfill) belongs to the message
 with its `message_id` (a column, or in `attrs`) and content.
+
+In the contract's own table a message that could not be stored counts by its row among the rejected ones.
 """
 
 from __future__ import annotations
@@ -18,16 +20,22 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from pytest_agog.ledger.facts import Baseline, PayloadId
+from pytest_agog.ledger.facts import Baseline, PayloadId, WireNamed
 from pytest_agog.ledger.ledger import Ledger, Message
 from pytest_agog.values import ABSENT, look_up
+from pytest_agog.wire import comms_rows
 from pytest_agog.wire.deliverables import MSG_ID_HEADER
 
 MESSAGES_TABLE: Final = "workflow_comms.agent_messages"
+REJECTED_TABLE: Final = "workflow_comms.rejected_messages"
+"""Holds what could not become a row: such a message has a row there, and nowhere else."""
 COMMS_STREAM: Final = "agent-comms"
 Row = dict[str, Any]
+_SOME_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the server's time, which tells no message from another."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,12 @@ class _Group:
     rows: int = 0
 
 
+def comms_stream(ledger: Ledger) -> str:
+    """The stream of agent comms as it is called where this ledger was written."""
+    named = ledger.of(WireNamed)
+    return named[-1].fact.stream if named else COMMS_STREAM
+
+
 def rows_of(ledger: Ledger, payload: PayloadId) -> list[Row]:
     """The rows in a payload of `RowsSeen`."""
 
@@ -65,8 +79,8 @@ def rows_of(ledger: Ledger, payload: PayloadId) -> list[Row]:
     return ledger.derived(("rows", payload), parse)
 
 
-def match(ledger: Ledger, table: str, rows: Sequence[Row]) -> Matched:
-    """Every message that feeds `table` against its rows."""
+def match(ledger: Ledger, table: str, rows: Sequence[Row], rejected: Sequence[Row] = ()) -> Matched:
+    """Every message that feeds `table` against its rows, and those that were `rejected`."""
     held = _by_stream(ledger)
     if any(row.get("stream") is not None and row.get("stream_seq") is not None for row in rows):
         streams = sorted({str(row["stream"]) for row in rows if row.get("stream") is not None})
@@ -75,8 +89,9 @@ def match(ledger: Ledger, table: str, rows: Sequence[Row]) -> Matched:
         if any("message_id" in row for row in rows):
             return _by_id(ledger, held, rows)
         return Matched(problem="its rows have neither stream_seq nor message_id, so no row names its message")
-    if table == MESSAGES_TABLE or COMMS_STREAM in held:
-        return _by_sequence(ledger, held, [COMMS_STREAM], rows)
+    comms = comms_stream(ledger)
+    if table == MESSAGES_TABLE or comms in held:
+        return _by_sequence(ledger, held, [comms], rows, rejected)
     own = [stream for stream in held if not stream.startswith(("KV_", "OBJ_"))]
     if len(own) > 1:
         return Matched(
@@ -96,7 +111,11 @@ def _by_stream(ledger: Ledger) -> dict[str, list[Message]]:
 
 
 def _by_sequence(
-    ledger: Ledger, held: dict[str, list[Message]], streams: Sequence[str], rows: Sequence[Row]
+    ledger: Ledger,
+    held: dict[str, list[Message]],
+    streams: Sequence[str],
+    rows: Sequence[Row],
+    rejected: Sequence[Row] = (),
 ) -> Matched:
     groups: dict[Hashable, _Group] = {}
     place: dict[tuple[str, int], _Group] = {}
@@ -120,6 +139,11 @@ def _by_sequence(
             loose += 1
         elif not isinstance(sequence, int) or sequence > before.get(stream, 0):
             strange.append(row)
+    for row in rejected:
+        # Its copies do not count for it: what is rejected has no identity but its place.
+        owner = place.get((str(row.get("stream")), row.get("stream_seq") or 0))
+        if owner is not None:
+            owner.rows += 1
     return _told(groups.values(), strange, loose, f"stream {', '.join(streams) or '(none)'} by stream_seq")
 
 
@@ -155,11 +179,26 @@ def _told(groups: Any, strange: list[Row], loose: int, how: str) -> Matched:
 
 def _identity(ledger: Ledger, message: Message) -> Hashable:
     """What makes a message the same as another: its id with subject, kind, channel and content; else its own place."""
+    if message.stream == comms_stream(ledger):
+        told = _told_comms(ledger, message)
+        return (message.stream, message.sequence if told is None else told.dedupe_key)
     document = ledger.payloads.json(message.payload)
     if not isinstance(document, dict) or document.get("message_id") in (None, ""):
         return (message.stream, message.sequence)
     said = (document.get(key) for key in ("message_id", "channel", "kind", "content"))
     return (message.stream, message.subject, *(_hashable(value) for value in said))
+
+
+def _told_comms(ledger: Ledger, message: Message) -> comms_rows.Row | None:
+    """What the contract makes of a message of agent comms; None when it must be rejected."""
+    row = comms_rows.normalise(
+        message.subject,
+        ledger.payloads[message.payload],
+        stream_created="",
+        stream_seq=message.sequence or 0,
+        stored_at=_SOME_TIME,
+    )
+    return row if isinstance(row, comms_rows.Row) else None
 
 
 def _hashable(value: Any) -> Hashable:
@@ -169,6 +208,11 @@ def _hashable(value: Any) -> Hashable:
 def _groups_by_id(ledger: Ledger, groups: Sequence[_Group]) -> dict[Hashable, _Group]:
     found: dict[Hashable, _Group] = {}
     for group in groups:
+        if group.first.stream == comms_stream(ledger):
+            told = _told_comms(ledger, group.first)
+            if told is not None and told.attrs.get("message_id"):
+                found[str(told.attrs["message_id"]), told.content] = group
+            continue
         document = ledger.payloads.json(group.first.payload)
         if isinstance(document, dict) and document.get("message_id") not in (None, ""):
             found[str(document["message_id"]), _text(document.get("content"))] = group

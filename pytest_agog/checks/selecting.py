@@ -77,7 +77,7 @@ def nearest_miss(ledger: Ledger, subject: str, where: Where | None = None) -> tu
         return "", []
     best, said = messages[miss.place], miss.said
     if ledger.payloads.json(best.payload) is ABSENT and any(not path.startswith(HEADERS) for path in miss.missed):
-        said = "its payload is no JSON"
+        said = "has a payload that is no JSON"
     place = f"{best.stream} #{best.sequence}" if best.stream is not None else "a core message"
     return f"{place} on {short(best.subject)} {said}", [of_message(ledger, best, "nearest miss")]
 

@@ -17,7 +17,7 @@ from pytest_agog.checks.messages import AT_LEAST_ONE
 from pytest_agog.checks.telling import close_names, described, excerpt, listed, of_message, plural, short
 from pytest_agog.ledger.facts import RowsSeen, TableSeen
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.probes import RowsProbe, TableProbe
+from pytest_agog.ledger.probes import Probe, RowsProbe, TableProbe
 from pytest_agog.values import Bound, Strict, Where, look_up
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -129,6 +129,9 @@ def _table_expected(arguments: TableArguments) -> str:
     return " ".join(parts) if parts[1:] else f"{parts[0]} exists"
 
 
+_REJECTED: Final = RowsProbe(feeding.REJECTED_TABLE, ("stream", "stream_seq", "reason"))
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
     """As many rows fit as given; with `exactly_once` messages and rows match one to one (see `checks.feeding`)."""
@@ -156,7 +159,8 @@ def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
             evidence += [_told_row(arguments.table, rows[place], "nearest miss")] if place is not None else []
     if arguments.exactly_once:
         matched = ledger.derived(
-            ("matched", arguments.table, seen.payload), lambda: feeding.match(ledger, arguments.table, rows)
+            ("matched", arguments.table, seen.payload),
+            lambda: feeding.match(ledger, arguments.table, rows, _rejected(ledger, arguments)),
         )
         if not matched.problem and not matched.messages and not rows:
             return nothing_to_judge(expected, f"there is no message and no row ({matched.how})")
@@ -166,6 +170,21 @@ def judge_rows(ledger: Ledger, arguments: RowsArguments) -> Verdict:
         near = near or (f"{plural(matched.loose, 'row')} without stream_seq or message id" if matched.loose else "")
     observed = "; ".join(problems or summary)
     return verdict(not problems, expected=expected, observed=observed, evidence=evidence, nearest=near)  # fmt: skip
+
+
+def _rejected(ledger: Ledger, arguments: RowsArguments) -> list[Row]:
+    """What could not be stored, where the system keeps that apart."""
+    if arguments.table != feeding.MESSAGES_TABLE:
+        return []
+    seen = ledger.answer(_REJECTED.key, RowsSeen)
+    return feeding.rows_of(ledger, seen.payload) if seen is not None and seen.payload is not None else []
+
+
+def _rows_probes(arguments: RowsArguments) -> list[Probe]:
+    found: list[Probe] = [RowsProbe(arguments.table)]
+    if arguments.exactly_once and arguments.table == feeding.MESSAGES_TABLE:
+        found.append(_REJECTED)
+    return found
 
 
 def _columns(ledger: Ledger, payload: str) -> Columns:
@@ -264,7 +283,7 @@ CHECKS: tuple[Check[Any], ...] = (
         "  check: rows\n"
         "  with: {exactly_once: true}\n"
         "  within: 5s",
-        probes=lambda arguments: (RowsProbe(arguments.table),),
+        probes=_rows_probes,
         growth_can_break=_rows_can_break,
         vacuous=_rows_vacuous,
         kills=("comms.duplicate-on-redelivery", "comms.drop-poison-batch"),

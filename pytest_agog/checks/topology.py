@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.selecting import SubjectPattern
-from pytest_agog.checks.telling import close_names, listed, short, shown
+from pytest_agog.checks.telling import close_names, listed, plural, short, shown
 from pytest_agog.ledger.facts import Barrier, Baseline, ConsumerSeen, StreamSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import ConsumerProbe, StreamProbe
@@ -147,13 +147,13 @@ def judge_stream(ledger: Ledger, arguments: StreamArguments) -> Verdict:
     if not seen.exists:
         return _missing(what, arguments.name, _known_streams(ledger))
     rows = _stream_rows(arguments, seen.config)
+    held = seen.state.get("messages")
     note = ""
     if arguments.messages is not None:
         before = _from_before(ledger, seen)
-        held = seen.state.get("messages")
         rows.append(_within("messages", arguments.messages, held - before if isinstance(held, int) else None))
         note = f", {before:,} of them from before the play" if before else ""
-    text = f"stream {seen.stream}: {seen.state.get('messages', '?')} messages{note}"
+    text = f"stream {seen.stream}: {plural(held, 'message') if isinstance(held, int) else '? messages'}{note}"
     return _judged(what, rows, Evidence("stream", None, text, _table(seen.config, seen.state), {"stream": seen.stream}))
 
 

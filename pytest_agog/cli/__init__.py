@@ -7,7 +7,7 @@ Exit codes: 0 success, 1 a claim failed or work was rejected, 2 wrong usage or b
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ import typer
 from pytest_agog import __version__
 from pytest_agog.errors import AgogError, Exit
 
-GROUPS: Final = ("up", "deliverables", "doctor", "authoring", "plays", "verify")
+GROUPS: Final = ("up", "serve", "deliverables", "comms", "doctor", "authoring", "plays", "verify", "backfill")
 """Modules of this package, each with `register(app)`; imported when the command runs, and light themselves."""
 INTERRUPTED: Final = 130
 
@@ -47,8 +47,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_root)
     for group in GROUPS:
-        if importlib.util.find_spec(f"{__name__}.{group}") is not None:
-            importlib.import_module(f"{__name__}.{group}").register(app)
+        importlib.import_module(f"{__name__}.{group}").register(app)
     return app
 
 
@@ -107,7 +106,7 @@ def _usage(error: Any) -> tuple[str, int]:
     message = error.format_message()
     if not message:  # no arguments at all: the help was the answer
         return "", Exit.USAGE
-    return f"{message} See `{command} --help`.", Exit.USAGE
+    return f"{message.rstrip('.')}. See `{command} --help`.", Exit.USAGE
 
 
 def _fail(message: str, code: int) -> int:
@@ -120,7 +119,11 @@ def _fail(message: str, code: int) -> int:
 
 def main() -> NoReturn:
     """The entry point."""
-    # Whoever calls us with a closed stdout or stderr (`>&-`) wants to hear nothing.
+    # Whoever calls us with a closed stdout or stderr (`>&-`) wants to hear nothing, with a closed stdin has nothing to say.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115 - as long as the process
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A report may hold what the terminal's encoding has no form for; that is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run())

@@ -15,8 +15,9 @@ from pytest_agog.report.text import one_line, visible
 
 
 def print_json(value: Any) -> None:
-    """`value` as JSON, indented."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """`value` as JSON, indented; with escapes where stdout cannot take every character."""
+    plain = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, ensure_ascii=not plain, indent=2, default=str))
 
 
 def print_line(text: str) -> None:

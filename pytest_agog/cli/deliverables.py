@@ -289,7 +289,7 @@ def notice(
         print_json({"notice": made.raw, "tokens": tokens.count(text), "problems": problems})
         return Exit.CLAIM_FAILED if problems else Exit.OK
     if problems:
-        raise NoticeWrong(problems="; ".join(problems))
+        raise NoticeWrong(problems="; ".join(problem.removesuffix(".") for problem in problems))
     print_text(text + "\n")
     return Exit.OK
 

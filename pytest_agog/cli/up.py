@@ -9,6 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_agog.stage.nats import NatsServer
     from pytest_agog.stage.postgres import PostgresServer
 
-PARTS: Final = ("nats", "postgres")
+PARTS: Final = ("nats", "postgres", "comms")
 DATABASE: Final = "agog"
 
 
@@ -35,25 +36,42 @@ def up(
     data: Annotated[
         Path | None, typer.Option("--data", help="Keep data in this folder; without it nothing stays.")
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="NATS client port; 0 takes a free one.", min=0, max=65535)] = 0,
+    host: Annotated[str, typer.Option("--host", help="Where the pages of comms listen.")] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            help="HTTP port of comms, or of NATS when comms is left out; 0 takes a free one.",
+            min=0,
+            max=65535,
+        ),
+    ] = 0,
+    nats_port: Annotated[
+        int, typer.Option("--nats-port", help="NATS client port; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Bring up NATS (with all streams) and Postgres (migrated) on this machine, and stay until Ctrl-C or SIGTERM.
+    """Bring up NATS (with all streams), Postgres (migrated) and agent comms on this machine, until Ctrl-C or SIGTERM.
 
     Prints one line when everything is ready; with --json {"nats", "monitor", "postgres", "http"}, null for what was not
     started.
 
-    Example: agog up --only nats --port 4222
+    Example: agog up --port 8080 --nats-port 4222
     """
     parts = _parts(only)
+    if "comms" not in parts:
+        nats_port = nats_port or port
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with _folder(data) as folder, contextlib.ExitStack() as running:
-        nats = running.enter_context(_nats(folder, port, keep=data is not None)) if "nats" in parts else None
+        nats = running.enter_context(_nats(folder, nats_port, keep=data is not None)) if "nats" in parts else None
         dsn = running.enter_context(_postgres(folder, keep=data is not None)) if "postgres" in parts else None
+        http: str | None = None
+        if "comms" in parts and nats is not None and dsn is not None and not stop.is_set():
+            http = running.enter_context(_comms(folder, nats.url, dsn, host, port))
         if not stop.is_set():
-            _say_ready(nats, dsn, as_json=as_json)
+            _say_ready(nats, dsn, http, as_json=as_json)
         stop.wait()
 
 
@@ -62,6 +80,10 @@ def _parts(only: str) -> list[str]:
     strange = [part for part in parts if part not in PARTS]
     if strange or not parts:
         raise UsageError(f"--only {only!r}: expected one or more of {', '.join(PARTS)}, with commas")
+    if "comms" in parts and not {"nats", "postgres"} <= set(parts):
+        raise UsageError(
+            f"--only {only!r}: comms needs nats and postgres beside it; `agog serve` uses services that run already"
+        )
     return parts
 
 
@@ -136,12 +158,30 @@ def _database(server: PostgresServer, migrate: Callable[[str], None]) -> str:
         return dsn
 
 
-def _say_ready(nats: NatsServer | None, dsn: str | None, *, as_json: bool) -> None:
+@contextlib.contextmanager
+def _comms(folder: Path, nats_url: str, dsn: str, host: str, port: int) -> Iterator[str]:
+    """Agent comms; yields the address of its pages.
+
+    Raises:
+        ServiceDidNotStart: it did not come up.
+    """
+    from pytest_agog.stage.components import Component
+    from pytest_agog.stage.targets import REFERENCE_COMMS
+
+    # A fork server for one process would cost more than it saves.
+    part = replace(REFERENCE_COMMS, preload=())
+    component = Component("comms", part, folder / "comms.log", host=host, port=port)
+    component.values = {"nats": nats_url, "postgres": dsn, "workers": "1", "instance": "1"}
+    with component:
+        yield component.url
+
+
+def _say_ready(nats: NatsServer | None, dsn: str | None, http: str | None, *, as_json: bool) -> None:
     found = {
         "nats": nats.url if nats else None,
         "monitor": nats.monitor_url if nats else None,
         "postgres": dsn,
-        "http": None,
+        "http": http,
     }
     if as_json:
         print(json.dumps(found), flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -23,6 +23,7 @@ _SHOWN: Final = 20
 """Lines about one bundle; --json has all of them."""
 _LONGEST: Final = 600
 """Characters of such a line."""
+_NOT_AS_IT_WAS: Final = "not judged again: it is about text that was altered, or of which only a masked form was saved"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ def verify_bundle(folder: Path) -> Verified:
     claims, verdicts = read.meta["claims"], read.meta["verdicts"]
     found = judging.verify(read.ledger, claims, verdicts)
     masked = [one for one in found if one.what == judging.MASKED]
+    if altered:  # which of them hold a secret, such a bundle does not tell
+        masked = [replace(one, judged=_NOT_AS_IT_WAS) for one in masked]
     differences = [one for one in found if one.what != judging.MASKED]
     judged = _judged(verdicts) - len(masked)
     return Verified(folder, _scenario(read), len(read.ledger), judged, altered, differences, masked)

@@ -18,6 +18,7 @@ from pytest_agog.ledger.facts import (
     Fact,
     MessageSeen,
     MessageStored,
+    PageSeen,
     PayloadId,
     PublishAcked,
     PublishAttempted,
@@ -140,7 +141,10 @@ def payloads_of(fact: Fact) -> Iterator[PayloadId]:
             yield earlier.notice
             if earlier.report is not None:
                 yield earlier.report
-    elif (payload := getattr(fact, "payload", None)) is not None:
+        return
+    if isinstance(fact, PageSeen) and fact.screenshot is not None:
+        yield fact.screenshot
+    if (payload := getattr(fact, "payload", None)) is not None:
         yield payload
 
 

@@ -67,10 +67,11 @@ class PublishRefused:
 
 @dataclass(frozen=True, slots=True)
 class ComponentActed:
-    """A service or component was started, killed or restarted by the harness."""
+    """The harness started, killed or restarted a service or component, or cut a link and healed it."""
 
     component: str
-    action: Literal["started", "killed", "stopped", "restarted"]
+    """Its name, or the link's."""
+    action: Literal["started", "killed", "stopped", "restarted", "cut", "healed"]
     detail: str = ""
     kind: Literal["component.acted"] = "component.acted"
 
@@ -82,6 +83,14 @@ class Baseline:
     stream: str
     last_sequence: int
     kind: Literal["baseline"] = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class WireNamed:
+    """The target's agent comms has another stream than the contract's; stored messages have the name that is there."""
+
+    stream: str
+    kind: Literal["wire.named"] = "wire.named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +243,44 @@ class ProcessExited:
     kind: Literal["process.exited"] = "process.exited"
 
 
+# --- readers of events and pages ------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class ReaderConnected:
+    """A reader of server-sent events got an answer to its request, or none."""
+
+    reader: str
+    url: str
+    """Masked."""
+    status: int | None
+    """None when there was no answer."""
+    resumes: str | None = None
+    """The `Last-Event-ID` that it sent."""
+    reason: str = ""
+    kind: Literal["reader.connected"] = "reader.connected"
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLost:
+    """Its connection ended."""
+
+    reader: str
+    reason: str
+    kind: Literal["reader.lost"] = "reader.lost"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """A server-sent event, as a browser would dispatch it."""
+
+    reader: str
+    payload: PayloadId
+    """Its data."""
+    id: str | None = None
+    """The id that it carried itself."""
+    event: str = "message"
+    kind: Literal["event.seen"] = "event.seen"
+
+
 # --- what probes returned: `probe` is the key of the probe ------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StreamSeen:
@@ -320,12 +367,38 @@ class HttpSeen:
     kind: Literal["http.seen"] = "http.seen"
 
 
+@dataclass(frozen=True, slots=True)
+class PageSeen:
+    """A page as a real browser shows it."""
+
+    probe: str
+    target: str
+    """The reader's name, or the path."""
+    url: str
+    """Masked."""
+    status: int | None
+    """None when it could not be opened."""
+    payload: PayloadId | None = None
+    """The text that people see."""
+    screenshot: PayloadId | None = None
+    """A PNG of the whole page."""
+    scripts: tuple[str, ...] = ()
+    """What ran, or could run, that came from content: dialogs, inline scripts, handlers, foreign requests."""
+    reason: str = ""
+    """Why it could not be looked at; empty when it could."""
+    browser: bool = True
+    """Whether this machine has a browser."""
+    kind: Literal["page.seen"] = "page.seen"
+
+
 Fact = (
-    StepStarted | StepEnded | PublishAttempted | PublishAcked | PublishRefused | ComponentActed | Baseline | Barrier
+    StepStarted | StepEnded | PublishAttempted | PublishAcked | PublishRefused | ComponentActed | Baseline | WireNamed
+    | Barrier
     | MessageSeen | MessageStored | ObjectSeen | ServerSeen | WatchInterrupted
     | AgentSpawned | AgentHanded | NoticeSeen
     | ProcessStarted | ProcessOutput | ProcessExited
-    | StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen
+    | ReaderConnected | ReaderLost | EventSeen
+    | StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen | PageSeen
 )  # fmt: skip
-ProbeResult = StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen
+ProbeResult = StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen | PageSeen
 """Facts that answer a probe."""

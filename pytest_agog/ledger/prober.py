@@ -16,6 +16,7 @@ from pytest_agog.ledger.facts import (
     ConsumerSeen,
     FileSeen,
     HttpSeen,
+    PageSeen,
     ProbeResult,
     RowsSeen,
     ServerSeen,
@@ -28,6 +29,7 @@ from pytest_agog.ledger.probes import (
     ConsumerProbe,
     FileProbe,
     HttpProbe,
+    PageProbe,
     Probe,
     RowsProbe,
     StreamProbe,
@@ -35,10 +37,13 @@ from pytest_agog.ledger.probes import (
 )
 from pytest_agog.ledger.tables import Tables, Unanswered
 from pytest_agog.masking import mask
+from pytest_agog.wire.naming import CONTRACT, WireNames
 
 if TYPE_CHECKING:
     import httpx
     from nats.aio.client import Client
+
+    from pytest_agog.ledger.pages import Pages
 
 LARGEST_FILE: Final = 64_000_000
 """Bytes of a file or an HTTP answer that are read."""
@@ -51,7 +56,8 @@ _NO_CONSUMER: Final = 10014
 class Prober:
     """Answers probes against one set of services; what is None is not there.
 
-    `resolve` turns a scenario's path into a real one and refuses (with an AgogError) what leaves its data root.
+    `resolve` turns a scenario's path into a real one and refuses (with an AgogError) what leaves its data root. Probes
+    and answers speak the contract's language; `names` says how the target calls those things.
     """
 
     def __init__(
@@ -61,12 +67,16 @@ class Prober:
         postgres_dsn: str | None,
         http_base: str | None,
         resolve: Callable[[str], Path],
+        pages: Pages | None = None,
+        names: WireNames = CONTRACT,
     ) -> None:
         self._client = client
         self._monitor_url = monitor_url
         self._tables = Tables(postgres_dsn) if postgres_dsn is not None else None
         self._http_base = http_base
         self._resolve = resolve
+        self._pages = pages
+        self._names = names
         self._http: httpx.AsyncClient | None = None
 
     async def ask(self, probe: Probe, payloads: Payloads) -> ProbeResult:
@@ -84,6 +94,11 @@ class Prober:
                 return await asyncio.to_thread(self._file, probe, payloads)
             case HttpProbe():
                 return await self._request(probe, payloads)
+            case PageProbe():
+                if self._pages is None:
+                    reason = "this play has no pages"
+                    return PageSeen(probe.key, probe.target, probe.target, None, reason=reason)
+                return await self._pages.look(probe, payloads)
 
     async def refresh(self, ledger: Ledger, probes: Iterable[Probe]) -> int:
         """Ask all `probes` at once; append the answers that differ from the last ones. Returns how many did."""
@@ -120,7 +135,8 @@ class Prober:
         if not _NAME.fullmatch(probe.name):
             return StreamSeen(probe.key, probe.name, exists=False, reason="this is no name of a stream")
         question = b"" if probe.name.startswith("OBJ_") else jetstream.WITH_DELETED
-        info, reason = await self._api(jetstream.stream_info(probe.name), jetstream.STREAM_NOT_FOUND, question)
+        name = self._names.stream_of(probe.name)
+        info, reason = await self._api(jetstream.stream_info(name), jetstream.STREAM_NOT_FOUND, question)
         return dataclasses.replace(jetstream.stream_seen(probe.name, info), reason=reason)
 
     async def _consumer(self, probe: ConsumerProbe) -> ConsumerSeen:
@@ -128,7 +144,8 @@ class Prober:
             return ConsumerSeen(
                 probe.key, probe.stream, probe.name, exists=False, reason="this is no name of a consumer"
             )
-        info, reason = await self._api(jetstream.consumer_info(probe.stream, probe.name), _NO_CONSUMER)
+        stream, name = self._names.stream_of(probe.stream), self._names.consumer_of(probe.stream, probe.name)
+        info, reason = await self._api(jetstream.consumer_info(stream, name), _NO_CONSUMER)
         return dataclasses.replace(jetstream.consumer_seen(probe.stream, probe.name, info), reason=reason)
 
     async def _api(self, subject: str, absent: int, question: bytes = b"") -> tuple[dict[str, Any] | None, str]:
@@ -154,7 +171,7 @@ class Prober:
         if self._tables is None:
             return TableSeen(probe.key, probe.name, exists=False, reason="this play has no Postgres")
         try:
-            shape = await self._tables.shape(probe.name)
+            shape = await self._tables.shape(self._names.table_of(probe.name), self._names.told_columns(probe.name))
         except Exception as error:
             return TableSeen(probe.key, probe.name, exists=False, reason=_said("Postgres", error))
         if shape is None:
@@ -165,7 +182,8 @@ class Prober:
         if self._tables is None:
             return RowsSeen(probe.key, probe.table, None, reason="this play has no Postgres")
         try:
-            rows = await self._tables.rows(probe.table, probe.columns)
+            names = self._names
+            rows = await self._tables.rows(names.table_of(probe.table), probe.columns, names.told_columns(probe.table))
         except Unanswered as error:
             return RowsSeen(probe.key, probe.table, None, reason=mask(str(error)))
         except Exception as error:

@@ -70,4 +70,16 @@ class HttpProbe:
         return f"http:{self.method}:{self.target}{told}"
 
 
-Probe = StreamProbe | ConsumerProbe | TableProbe | RowsProbe | FileProbe | HttpProbe
+@dataclass(frozen=True, slots=True)
+class PageProbe:
+    """A page that a step opened, by its reader's name, or else one by its path."""
+
+    target: str
+    screenshot: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"page:{self.target}{':screenshot' if self.screenshot else ''}"
+
+
+Probe = StreamProbe | ConsumerProbe | TableProbe | RowsProbe | FileProbe | HttpProbe | PageProbe

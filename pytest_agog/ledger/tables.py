@@ -6,7 +6,7 @@ Names are parameters or quoted identifiers, never SQL text.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ MOST_ROWS: Final = 1_000_000
 MOST_BYTES: Final = 512_000_000
 _PATIENCE: Final = 5
 """Seconds for a connection; statements have six times as long."""
+_AS_THEY_ARE: Final[Mapping[str, str]] = {}
 
 _FIND: Final = """
     SELECT c.oid::bigint, n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -59,8 +60,8 @@ class Tables:
         self._connection: AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
 
-    async def shape(self, name: str) -> TableShape | None:
-        """What table `name` looks like, None when there is none.
+    async def shape(self, name: str, told: Mapping[str, str] = _AS_THEY_ARE) -> TableShape | None:
+        """What table `name` looks like, None when there is none. Columns in `told` are called as it says.
 
         Raises:
             psycopg.Error: Postgres is away, or refused.
@@ -72,10 +73,15 @@ class Tables:
                 return None
             columns = await (await connection.execute(_COLUMNS, [found[0]])).fetchall()
             indexes = await (await connection.execute(_INDEXES, [found[0]])).fetchall()
-        return TableShape(dict(columns), tuple(tuple(row[0]) for row in indexes))
+        return TableShape(
+            {told.get(column, column): kind for column, kind in columns},
+            tuple(tuple(told.get(column, column) for column in row[0]) for row in indexes),
+        )
 
-    async def rows(self, name: str, columns: Sequence[str]) -> list[bytes]:
+    async def rows(self, name: str, columns: Sequence[str], told: Mapping[str, str] = _AS_THEY_ARE) -> list[bytes]:
         """All rows of table `name` as JSON objects with these columns (all when empty); times in UTC.
+
+        Columns in `told` are called as it says, here and in `columns`.
 
         Raises:
             Unanswered: there is no such table or column, or there is too much in it.
@@ -86,7 +92,8 @@ class Tables:
             found = await _find(connection, name)
             if found is None:
                 raise Unanswered(f"there is no table {name}")
-            query = _rows_query(found[1], name.rpartition(".")[2], columns)
+            chosen = await _chosen(connection, found[0], columns, told)
+            query = _rows_query(found[1], name.rpartition(".")[2], chosen)
             try:
                 return await _copy(connection, query, name)
             except Unanswered:
@@ -140,10 +147,24 @@ async def _copy(connection: AsyncConnection[Any], query: Composed, name: str) ->
     return rows
 
 
-def _rows_query(schema: str, table: str, columns: Sequence[str]) -> Composed:
+async def _chosen(
+    connection: AsyncConnection[Any], table: int, columns: Sequence[str], told: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The columns to read, and how each is to be called; none means all as they are."""
+    if not told:
+        return [(column, column) for column in columns]
+    own = {name: column for column, name in told.items()}
+    if columns:
+        return [(own.get(column, column), column) for column in columns]
+    every = await (await connection.execute(_COLUMNS, [table])).fetchall()
+    return [(column, told.get(column, column)) for column, _ in every]
+
+
+def _rows_query(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> Composed:
     from psycopg import sql
 
-    chosen = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
+    one = sql.SQL("{} AS {}")
+    chosen = sql.SQL(", ").join(one.format(sql.Identifier(own), sql.Identifier(told)) for own, told in columns)
     return sql.SQL("COPY (SELECT row_to_json(t) FROM (SELECT {} FROM {} LIMIT {}) AS t) TO STDOUT").format(
-        chosen, sql.Identifier(schema, table), sql.Literal(MOST_ROWS + 1)
+        chosen if columns else sql.SQL("*"), sql.Identifier(schema, table), sql.Literal(MOST_ROWS + 1)
     )

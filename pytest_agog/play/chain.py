@@ -55,7 +55,7 @@ async def _take_turn(
             task=turn.task,
             feature=chain.feature,
             attempt=attempt,
-            nats_url=context.stage.nats.url,
+            nats_url=context.nats_url,
             output_folder=str(context.stage.output_folder),
             fetches=turn.fetches,
             inputs=tuple(entry.entry for entry in done),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import sysconfig
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
@@ -14,14 +11,11 @@ from pytest_agog import masking
 from pytest_agog.ledger.facts import ProcessExited, ProcessOutput, ProcessStarted
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.play.context import PlayContext
+from pytest_agog.stage.environment import inherited, resolve_command
 from pytest_agog.stage.processes import Finished, ManagedProcess
 
 NO_PROCESS: Final = 0
 """The process id of a scripted agent: the harness itself plays it."""
-_NOT_INHERITED: Final = ("NATS_URL", "NATS_CREDS", "DATABASE_URL", "AGENT_OUTPUT_DIR", "PYTEST_CURRENT_TEST")
-"""What the scenario's own services and folders stand for; the user's must not be mistaken for them."""
-_NOT_INHERITED_PREFIXES: Final = ("PYTEST_XDIST_",)
-_AGENT_PREFIX: Final = re.compile(r"AGOG_(AGENT|TASK|FEATURE|REQUIREMENT|SUBJECT|INPUTS)")
 _SECRET_OPTION: Final = re.compile(r"-.*(password|passwd|secret|token|api-?key)", re.IGNORECASE)
 _SHOWN_WORD: Final = 200
 
@@ -53,29 +47,6 @@ async def execute(
     finished = await process.communicate(stdin, seconds=timeout)
     record_end(ledger, name, finished, time.monotonic() - began)
     return finished
-
-
-def resolve_command(command: Sequence[str]) -> list[str]:
-    """`command` with `python` and `agog` replaced by the harness's own."""
-    first, *rest = command
-    if first in {"python", "python3"}:
-        return [sys.executable, *rest]
-    if first == "agog":
-        return [sys.executable, "-m", "pytest_agog", *rest]
-    return [first, *rest]
-
-
-def inherited() -> dict[str, str]:
-    """What commands get of the harness's own environment, with the harness's scripts first in PATH."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in _NOT_INHERITED
-        and not name.startswith(_NOT_INHERITED_PREFIXES)
-        and not _AGENT_PREFIX.fullmatch(name)
-    }
-    kept["PATH"] = os.pathsep.join((sysconfig.get_path("scripts"), kept.get("PATH", os.defpath)))
-    return kept
 
 
 def shown_command(command: Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from pytest_agog.stage.targets import Target
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from pytest_agog.ledger.events import EventReader
+    from pytest_agog.ledger.pages import Pages
     from pytest_agog.ledger.prober import Prober
     from pytest_agog.ledger.recorder import Recorder
     from pytest_agog.play.acks import AckedPublisher
@@ -56,6 +58,8 @@ class PlayContext:
     """The harness's own connection."""
     recorder: Recorder
     prober: Prober
+    pages: Pages
+    """The pages that steps opened."""
     target: Target
     checks: Checks
     progress: Callable[[str], None]
@@ -65,6 +69,8 @@ class PlayContext:
     """The nats-servers, counted from 1, that a step killed or stopped and none started again."""
     publisher: AckedPublisher | None = None
     """Made by the first step that publishes."""
+    readers: dict[str, EventReader] = field(default_factory=dict)
+    """Readers of events that steps opened, by name."""
     _engines: dict[str, Deliverables] = field(default_factory=dict)
 
     def file(self, written: str) -> Path:
@@ -88,11 +94,20 @@ class PlayContext:
         """All that were made so far; whoever made the context closes them."""
         return tuple(self._engines.values())
 
+    @property
+    def nats_url(self) -> str:
+        """Where commands connect: the first server that steps have left running, for many clients take one address."""
+        addresses = self.stage.nats.url.split(",")
+        up = [address for number, address in enumerate(addresses, 1) if number not in self.down]
+        return (up or addresses)[0].strip()
+
     def environment(self) -> Mapping[str, str]:
         """What commands find in their environment, on top of the harness's own."""
-        found = {"NATS_URL": self.stage.nats.url, "AGENT_OUTPUT_DIR": str(self.stage.output_folder)}
+        found = {"NATS_URL": self.nats_url, "AGENT_OUTPUT_DIR": str(self.stage.output_folder)}
         if self.stage.postgres_dsn is not None:
             found["DATABASE_URL"] = self.stage.postgres_dsn
+        if self.stage.has_comms:
+            found["AGOG_COMMS_URL"] = self.stage.comms_url()
         if self.stage.options.nats_creds is not None:
             found["NATS_CREDS"] = str(self.stage.options.nats_creds)
         return found

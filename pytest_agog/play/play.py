@@ -16,8 +16,9 @@ from pytest_agog import masking, tokens
 from pytest_agog.checks.base import Outcome, Verdict
 from pytest_agog.checks.registry import Checks, builtin_checks
 from pytest_agog.errors import AgogError, BadInput, RecorderBehind
-from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted
+from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted, WireNamed
 from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.ledger.pages import Pages
 from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.recorder import Recorder
 from pytest_agog.play.context import PlayContext, StepFailed
@@ -31,6 +32,7 @@ from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.stage.connect import HARNESS_INBOX, close_nats, connect_nats
 from pytest_agog.stage.stage import Stage, StageOptions
 from pytest_agog.stage.targets import REFERENCE, Target
+from pytest_agog.wire.naming import CONTRACT
 from pytest_agog.wire.streams import AGENT_TYPES
 
 if TYPE_CHECKING:
@@ -72,9 +74,11 @@ async def play(scenario: Scenario, options: PlayOptions) -> PlayResult:
     """
     started_at, started = time.time(), time.monotonic()
     ledger = Ledger(options.count_tokens)
+    if options.target.names.stream != CONTRACT.stream:
+        ledger.append(WireNamed(options.target.names.stream))
     if options.observe is not None:
         options.observe(ledger)
-    stage = Stage(scenario, options.stage, prepare=lambda stage: _prepare(stage, options.target))
+    stage = Stage(scenario, options.stage, lambda stage: _prepare(stage, options.target), options.target)
     failure: PlayFailure | None = None
     judgements: tuple[Judgement, ...] = ()
     outcome: Outcome = "passed"
@@ -158,6 +162,8 @@ class _Run:
         """Steps, barrier, verdicts."""
         async with self._ready() as context:
             failure = await self._take_steps(context)
+            if failure is None:
+                await self._stage.links_healed()
             behind = await self._barrier(context)
             return failure or behind, await self._judge(context)
 
@@ -168,12 +174,15 @@ class _Run:
         external = self._options.stage.backend == "external"
         recorder = Recorder(self._ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
         client = await self._connect()
+        pages = Pages(stage.comms_url() if stage.has_comms else None)
         prober = Prober(
             client,
             monitor_url=stage.nats.monitor_url,
             postgres_dsn=stage.postgres_dsn,
-            http_base=stage.nats.monitor_url,
+            http_base=stage.comms_url() if stage.has_comms else stage.nats.monitor_url,
             resolve=self._resolve,
+            names=self._options.target.names,
+            pages=pages,
         )
         context = PlayContext(
             scenario=self._scenario,
@@ -182,6 +191,7 @@ class _Run:
             client=client,
             recorder=recorder,
             prober=prober,
+            pages=pages,
             target=self._options.target,
             checks=self._options.checks,
             progress=self._options.progress,
@@ -190,7 +200,9 @@ class _Run:
             await recorder.start()
             yield context
         finally:
-            ends = (recorder.stop(), prober.close(), *(engine.close() for engine in context.engines))
+            readers = (reader.close() for reader in context.readers.values())
+            engines = (engine.close() for engine in context.engines)
+            ends = (recorder.stop(), prober.close(), pages.close(), *readers, *engines)
             for ended in await asyncio.gather(close_nats(client), *ends, return_exceptions=True):
                 if isinstance(ended, Exception):
                     _LOG.debug("letting go of a connection", exc_info=ended)

@@ -20,9 +20,14 @@ _TOLD_EVERY = 10_000
 async def play_publish(context: PlayContext, step: Step, publish: Publish) -> None:
     """Publish the message as often as the step says. With JetStream the first refusal ends it.
 
+    A subject under `argo.workflow.` goes out under the target's own prefix (`wire.prefix` of a target file), so that a
+    scenario that was written for the contract reaches a system that listens elsewhere. No other subject is rewritten,
+    and the ledger, and with it every check, has the subject that crossed the wire.
+
     Raises:
         StepFailed: the message cannot be sent, or was not acknowledged.
     """
+    publish = publish.model_copy(update={"subject": context.target.names.subject(publish.subject)})
     data = _payload(context, publish)
     size, limit = encoded_size(data, publish.headers), context.client.max_payload
     if size > limit:

@@ -6,6 +6,7 @@ Everything in it is masked; nothing in it is escaped, because only a renderer kn
 
 from __future__ import annotations
 
+import base64
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pytest_agog.checks.base import Evidence, Outcome, Verdict
+from pytest_agog.ledger.payloads import Payloads
 from pytest_agog.play.result import Environment, Judgement, PlayResult
 from pytest_agog.report.closeness import close_call
 from pytest_agog.report.excerpt import Excerpt, read_excerpt, show_path
@@ -27,6 +29,10 @@ from pytest_agog.scenario.scenario import Position
 
 PLAY_ID = "play"
 PLAY_CLAIM = "The scenario plays to its end"
+SCREENSHOT = "screenshot"
+"""The detail of a piece of evidence that names the payload with a picture (PNG)."""
+_LARGEST_PICTURE = 3_000_000
+"""Bytes; a larger one stays in the bundle alone."""
 _EXCERPT_LIMIT = 8_000
 """Characters of one piece of evidence; an excerpt is a few lines, whoever wrote it."""
 
@@ -54,6 +60,8 @@ class EvidenceView:
     text: str
     excerpt: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    picture: str = ""
+    """A PNG in base64; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,8 @@ def view(
     """
     base = base if base is not None else Path.cwd()
     checks = tuple(
-        check_view(judgement, base=base, rerun=rerun(result, judgement.claim.id)) for judgement in result.judgements
+        check_view(judgement, base=base, rerun=rerun(result, judgement.claim.id), payloads=result.ledger.payloads)
+        for judgement in result.judgements
     )
     played = play_view(result, base=base, rerun=rerun(result, PLAY_ID))
     return ScenarioView(
@@ -176,8 +185,10 @@ def overall(outcomes: Iterable[Outcome]) -> Outcome:
     return "passed"
 
 
-def check_view(judgement: Judgement, *, base: Path | None = None, rerun: str = "") -> CheckView:
-    """One judged claim."""
+def check_view(
+    judgement: Judgement, *, base: Path | None = None, rerun: str = "", payloads: Payloads | None = None
+) -> CheckView:
+    """One judged claim; with `payloads` its evidence shows pictures."""
     claim, verdict = judgement.claim, judgement.verdict
     return CheckView(
         id=claim.id,
@@ -191,7 +202,7 @@ def check_view(judgement: Judgement, *, base: Path | None = None, rerun: str = "
         waited=judgement.waited,
         within=claim.within,
         close=masked_text(close_call(judgement)),
-        evidence=_evidence(verdict),
+        evidence=_evidence(verdict, payloads),
         excerpt=_excerpt(claim.position, verdict.outcome),
         rerun=rerun,
     )
@@ -236,15 +247,25 @@ def _play_evidence(result: PlayResult) -> tuple[EvidenceView, ...]:
     return (EvidenceView("log", at, "What it printed last", masked_text(result.failure.detail.rstrip())),)
 
 
-def _evidence(verdict: Verdict) -> tuple[EvidenceView, ...]:
-    return tuple(_evidence_view(piece) for piece in verdict.evidence)
+def _evidence(verdict: Verdict, payloads: Payloads | None) -> tuple[EvidenceView, ...]:
+    return tuple(_evidence_view(piece, payloads) for piece in verdict.evidence)
 
 
-def _evidence_view(piece: Evidence) -> EvidenceView:
+def _evidence_view(piece: Evidence, payloads: Payloads | None) -> EvidenceView:
     excerpt = masked_text(piece.excerpt)
     if len(excerpt) > _EXCERPT_LIMIT:
         excerpt = f"{excerpt[:_EXCERPT_LIMIT]}\n… ({len(excerpt) - _EXCERPT_LIMIT} more characters)"
-    return EvidenceView(piece.kind, piece.at, masked_text(piece.text), excerpt, masked(piece.details))
+    return EvidenceView(
+        piece.kind, piece.at, masked_text(piece.text), excerpt, masked(piece.details), _picture(piece, payloads)
+    )
+
+
+def _picture(piece: Evidence, payloads: Payloads | None) -> str:
+    name = piece.details.get(SCREENSHOT)
+    if payloads is None or not isinstance(name, str) or name not in payloads:
+        return ""
+    data = payloads[name]
+    return base64.b64encode(data).decode("ascii") if len(data) <= _LARGEST_PICTURE else ""
 
 
 def _place(position: Position, base: Path | None) -> Place:

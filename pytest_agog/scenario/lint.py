@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,7 @@ class _Doubts:
             if claim.check == "never":
                 self._never(claim, node)
             slips.operators_from_elsewhere(claim, node, self._warnings)
+            slips.one_moment_twice(claim, partial(self._entry, node), self._warnings)
             if all(step.verb in _OWN_VERBS for step in self._scenario.steps):
                 place = self._argument(node, ("name",))
                 slips.unknown_process(claim, self._scenario, place, self._warnings)
@@ -132,6 +134,9 @@ class _Doubts:
 
     def _argument(self, node: Mapping, path: Path_) -> Place:
         return locate(node, ("with", *path) if "with" in node.entries else path).place
+
+    def _entry(self, node: Mapping, index: int) -> Place:
+        return self._argument(node, ("sequence", index))
 
     def _empty_where(self, node: Mapping) -> None:
         for place in _empty_wheres(node.entries["with"].value if "with" in node.entries else node):

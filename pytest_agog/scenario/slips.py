@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pytest_agog.scenario import model
@@ -68,6 +68,21 @@ def operators_from_elsewhere(claim: Claim, node: Mapping, warnings: Problems) ->
                 f"this compares with an object that has the key {shown(word)}",
                 f"the operator is {_OPERATORS_ELSEWHERE[word]}",
             )
+
+
+def one_moment_twice(claim: Claim, place: Callable[[int], Place], warnings: Problems) -> None:
+    """`order` goes by the first message that fits each entry, and no message comes after itself."""
+    if claim.check != "order":
+        return
+    seen: list[object] = []
+    for index, moment in enumerate(getattr(claim.arguments, "sequence", ())):
+        if moment in seen:
+            warnings.add(
+                place(index),
+                f"this claim can never pass: entries {seen.index(moment) + 1} and {index + 1} mean the same message",
+                "each entry is the first message that fits; tell them apart with `where`",
+            )
+        seen.append(moment)
 
 
 def unknown_process(claim: Claim, scenario: Scenario, place: Place, warnings: Problems) -> None:

@@ -18,9 +18,15 @@ class Nats:
     """A NATS system, by address. Clients belong to the event loop of the caller, so each caller makes its own."""
 
     url: str
+    """Where clients connect; the servers of a cluster are separated by commas."""
     monitor_url: str | None
     server: NatsServer | NatsCluster | None = None
     """The embedded server, to kill and restart; None when it is not ours."""
+
+    @property
+    def urls(self) -> list[str]:
+        """Each server by itself, as most clients want several: `nats.connect(agog_nats.urls)`."""
+        return [address.strip() for address in self.url.split(",")]
 
     async def connect(self, name: str = "test") -> Client:
         """A new client on the running event loop; the caller closes it.

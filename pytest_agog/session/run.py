@@ -158,7 +158,8 @@ class AgogRun:
         """How this run plays `scenario`."""
         from pytest_agog import tokens
         from pytest_agog.play.play import PlayOptions
-        from pytest_agog.stage.stage import StageOptions, needs_postgres
+        from pytest_agog.stage.needs import needs_postgres
+        from pytest_agog.stage.stage import StageOptions
 
         with_postgres = needs_postgres(scenario)
         return PlayOptions(
@@ -228,7 +229,7 @@ class AgogRun:
         """Begin to start what the first of `scenarios` would wait for."""
         if not scenarios or self.options.postgres_dsn is not None or hasattr(self.config, "workerinput"):
             return
-        from pytest_agog.stage.stage import needs_postgres
+        from pytest_agog.stage.needs import needs_postgres
 
         if any(needs_postgres(scenario) for scenario in scenarios):
             self.postgres().warm()

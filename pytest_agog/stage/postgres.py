@@ -235,11 +235,15 @@ class PostgresServer:
         data = self._place / "data"
         secret = self._place / "password"
         if not (data / "PG_VERSION").exists():
+            # Under its name only when all is there: a disk that fills up in between leaves nothing that looks whole.
+            made = self._place / "making"
+            shutil.rmtree(made, ignore_errors=True)
             shutil.rmtree(data, ignore_errors=True)
             cache = self.options.cache or pgcache.cache_folder(otherwise=self.folder / "cache")
-            password = CachedCluster(installation, self.options.template, cache).copy_to(data)
+            password = CachedCluster(installation, self.options.template, cache).copy_to(made)
             secret.touch(mode=0o600)
             secret.write_text(password)
+            made.rename(data)
         self._password = secret.read_text()
         return data
 

@@ -153,6 +153,11 @@ class Spawner:
         except OSError as error:
             raise CommandNotFound(command=args[0], reason=error.strerror or str(error)) from error
 
+    def adopt(self, group: int, death_signal: int) -> None:
+        """Answer for a process group that was started in another way."""
+        self.live[group] = int(death_signal)
+        self.watchdog.add(group, int(death_signal))
+
     def ended(self, group: int) -> None:
         """The process group is gone."""
         if self.live.pop(group, None) is not None:

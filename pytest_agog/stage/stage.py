@@ -7,31 +7,32 @@ import contextlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from pytest_agog.errors import MaxPayloadTooSmall, UsageError
 from pytest_agog.masking import mask
-from pytest_agog.scenario.model import Kill, Restart, Wait
+from pytest_agog.scenario.model import CommsService
 from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage.blocking import blocking
 from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.needs import links_cut, needs_comms, needs_postgres
 from pytest_agog.stage.services import LeftUp, NatsService
+from pytest_agog.stage.targets import REFERENCE, Target
 from pytest_agog.wire.streams import MAX_MESSAGE
 
 if TYPE_CHECKING:
     # What most plays do without is imported by those that need it.
+    from pytest_agog.stage.components import Addresses, Comms
     from pytest_agog.stage.external import ExternalPostgres
+    from pytest_agog.stage.links import Link
     from pytest_agog.stage.pgcache import Template
     from pytest_agog.stage.pool import PostgresPool
 
-T = TypeVar("T")
 Backend = Literal["embedded", "cluster", "external"]
 BACKENDS: tuple[Backend, ...] = ("embedded", "cluster", "external")
-_POSTGRES_CHECKS = frozenset({"rows", "table"})
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,6 @@ class StageOptions:
     """Seconds to wait for the turn on external NATS."""
 
 
-def needs_postgres(scenario: Scenario) -> bool:
-    """Whether the scenario declares Postgres, touches it in a step, or claims something about rows or tables."""
-    if scenario.services.postgres is not None:
-        return True
-    if any(claim.check in _POSTGRES_CHECKS for claim in scenario.claims):
-        return True
-    for step in scenario.steps:
-        if isinstance(step.arguments, Wait) and _POSTGRES_CHECKS & step.arguments.until.keys():
-            return True
-        if isinstance(step.arguments, (Kill, Restart)) and step.arguments.component == "postgres":
-            return True
-    return False
-
-
 class Stage:
     """An async context manager; inside it the services run and `prepare` has been awaited.
 
@@ -85,9 +72,11 @@ class Stage:
         scenario: Scenario,
         options: StageOptions,
         prepare: Callable[[Stage], Awaitable[None]] | None = None,
+        target: Target = REFERENCE,
     ) -> None:
         self.scenario = scenario
         self.options = options
+        self.target = target
         self.nats: NatsService
         self.postgres_dsn: str | None = None
         """The scenario's own database, when it needs one."""
@@ -96,11 +85,43 @@ class Stage:
         self._prepare = prepare
         self._exit = contextlib.AsyncExitStack()
         self._stays = False
+        self._comms: Comms | None = None
+        self._away: set[str] = set()
+        """The services that were killed or paused."""
         self._postgres: ExternalPostgres | None = None
         if options.postgres_dsn is not None:
             from pytest_agog.stage.external import ExternalPostgres
 
             self._postgres = ExternalPostgres(options.postgres_dsn, options.postgres_template)
+
+    @property
+    def has_comms(self) -> bool:
+        """Whether agent comms of the target runs here."""
+        return self._comms is not None
+
+    def comms_url(self, instance: int = 1) -> str:
+        """The base URL of one of its instances, as readers reach it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return self._given_comms().url(instance)
+
+    def link(self, name: str) -> Link:
+        """A link that this scenario cuts.
+
+        Raises:
+            UsageError: it cuts none of that name.
+        """
+        link = self._given_comms().links.get(name)
+        if link is None:
+            raise UsageError(f"no step of this scenario cuts {name}, so there is no such link")
+        return link
+
+    async def links_healed(self) -> None:
+        """Wait until every link that was cut for some seconds has healed."""
+        for link in self._comms.links.values() if self._comms is not None else ():
+            await link.healed_in_time()
 
     @property
     def baseline(self) -> dict[str, int]:
@@ -122,7 +143,12 @@ class Stage:
     @property
     def urls(self) -> dict[str, str]:
         """The services' addresses, secrets masked."""
-        found = {"nats": self.nats.url, "monitor": self.nats.monitor_url, "postgres": self.postgres_dsn}
+        found = {
+            "nats": self.nats.url,
+            "monitor": self.nats.monitor_url,
+            "postgres": self.postgres_dsn,
+            "http": self._comms.url() if self._comms is not None else None,
+        }
         return {name: mask(url) for name, url in found.items() if url}
 
     @property
@@ -142,12 +168,14 @@ class Stage:
         pool = self.options.postgres
         if self._postgres is None and pool is not None and self.postgres_dsn is not None and pool.server.alive:
             found.append(LeftUp("postgres", self.postgres_dsn, pool.server.pid))
+        found += self._comms.left_up if self._comms is not None else ()
         return tuple(found)
 
     async def __aenter__(self) -> Stage:
         _check(self.options)
         for name in ("nats-scripts", "deliverables"):
             (self.output_folder / name).mkdir(parents=True, exist_ok=True)
+        comms = self._wanted_comms()
         async with contextlib.AsyncExitStack() as stack:
             # Both start at once: the longer hides the other.
             try:
@@ -161,6 +189,10 @@ class Stage:
             self._check_payload()
             if self._prepare is not None:
                 await self._prepare(self)
+            if comms is not None:
+                stack.push_async_callback(self._end_comms, comms)
+                await comms.start(self._addresses())
+                self._comms = comms
             self._exit = stack.pop_all()
         return self
 
@@ -176,19 +208,23 @@ class Stage:
             await blocking(stop)
 
     async def kill(self, component: str, signal: str = "KILL", server: int | None = None) -> None:
-        """Kill NATS (one server of a cluster, or all) or Postgres.
+        """Kill NATS (one server of a cluster, or all), Postgres or comms (one instance, or all).
 
         Raises:
             UsageError: the service is not ours to kill, or there is none.
         """
         if component == "nats":
             await blocking(lambda: self.nats.kill(signal, server))
+            self._away |= {component} if server is None else set()
+        elif component == "comms":
+            await self._given_comms().kill(signal, server)
         else:
             pool = self._own_postgres("killed")
             await blocking(lambda: pool.server.kill(signal))
+            self._away.add(component)
 
     async def restart(self, component: str, server: int | None = None) -> None:
-        """Start NATS or Postgres again on the same address with the same data.
+        """Start NATS, Postgres or comms again on the same address with the same data.
 
         Raises:
             UsageError: the service is not ours to restart, or there is none.
@@ -196,9 +232,17 @@ class Stage:
         """
         if component == "nats":
             await blocking(lambda: self.nats.restart(server))
+        elif component == "comms":
+            await self._given_comms().restart(server, without=bool(self._away))
         else:
             pool = self._own_postgres("restarted")
             await blocking(pool.server.restart)
+        self._away.discard(component)
+
+    def _given_comms(self) -> Comms:
+        if self._comms is None:
+            raise UsageError("this play has no comms; declare `services: {components: [comms]}`")
+        return self._comms
 
     def _own_postgres(self, done: str) -> PostgresPool:
         if self._postgres is not None:
@@ -263,37 +307,38 @@ class Stage:
         await blocking(create)
         self.postgres_dsn = made[0]
 
+    def _wanted_comms(self) -> Comms | None:
+        """Agent comms when the scenario needs it; what it loads is being loaded while the services start."""
+        if not needs_comms(self.scenario):
+            return None
+        from pytest_agog.stage.components import Comms
+
+        comms = Comms(
+            self.target.comms,
+            self.scenario.services.comms or CommsService(),
+            self.options.folder,
+            cuts=links_cut(self.scenario),
+            keep=self.options.keep,
+        )
+        comms.warm()
+        return comms
+
+    async def _end_comms(self, comms: Comms) -> None:
+        if self._stays:
+            await comms.leave(self._addresses())
+        else:
+            await comms.stop()
+
+    def _addresses(self) -> Addresses:
+        from pytest_agog.stage.components import Addresses
+
+        assert self.postgres_dsn is not None
+        return Addresses(self.nats.url, self.postgres_dsn)
+
     def _check_payload(self) -> None:
         """The contract's streams hold messages of 10 MB; a server that takes less would refuse them one day."""
         if self.scenario.services.nats.streams == "wire" and self.nats.max_payload < MAX_MESSAGE:
             raise MaxPayloadTooSmall(url=mask(self.nats.url), limit=self.nats.max_payload, needed=MAX_MESSAGE)
-
-
-async def blocking(function: Callable[[], T]) -> T:
-    """Run a blocking function on a thread of its own and wait for it, to its end even when cancelled.
-
-    A start that is cancelled half-way could otherwise go on after the stop that should undo it.
-    """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=run, name="agog-stage", daemon=True).start()
-    waiting = asyncio.wrap_future(future)
-    cancelled: asyncio.CancelledError | None = None
-    while not waiting.done():
-        try:
-            await asyncio.wait([waiting])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        waiting.exception()
-        raise cancelled
-    return waiting.result()
 
 
 async def _import_client() -> None:

@@ -2,26 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingABC
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from pytest_agog.errors import InvalidToken
 from pytest_agog.scenario import shape
 from pytest_agog.scenario.data_files import DataRoots
-from pytest_agog.scenario.model import Name
-from pytest_agog.scenario.nodes import Entry, Mapping, Scalar, plain
+from pytest_agog.scenario.model import Name, Word
+from pytest_agog.scenario.nodes import Entry, Mapping, Scalar, locate, plain
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.sharing import read_tree
 from pytest_agog.scenario.source import Place, Unreadable, read
 from pytest_agog.scenario.words import did_you_mean, listed, shown
-from pytest_agog.stage.targets import REFERENCE, Target
+from pytest_agog.stage.parts import VARIABLES, Part, PartElsewhere, PartProcess, unknown_variables
+from pytest_agog.stage.targets import REFERENCE, PrepareStreams, Target, prepare_streams
 from pytest_agog.values import Strict
+from pytest_agog.wire import subjects
+from pytest_agog.wire.naming import CONSUMER, EVENTS, STREAM, WireNames
+from pytest_agog.wire.tables import AGENT_MESSAGES
 
 COMPONENTS: Final = ("deliverables", "comms", "orchestrator", "listener")
 _REMEDY: Final = "leave it out or write `reference`"
+_COMMS_REMEDY: Final = "`reference`, `{process: …}` or `{external: true, url: …}`"
+
+
+def _subject(value: str) -> str:
+    try:
+        for token in value.split("."):
+            subjects.token(token)
+    except InvalidToken as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _words(value: str) -> str:
+    if unknown := unknown_variables(value):
+        raise ValueError(f"unknown variable ${{{unknown[0]}}}; there are {', '.join(VARIABLES)}")
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError("expected a URL that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _column(value: str) -> str:
+    if value not in AGENT_MESSAGES.types():
+        raise ValueError(f"expected a column of {AGENT_MESSAGES.qualified}: {', '.join(AGENT_MESSAGES.types())}")
+    return value
+
+
+Filled = Annotated[Word, AfterValidator(_words)]
+"""Text in which `${nats}`, `${postgres}`, `${url}`, `${host}`, `${port}`, `${workers}`, `${instance}` are replaced."""
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+NatsName = Annotated[str, StringConstraints(pattern=r"^[^\s.*>/\\\x00]{1,255}$")]
+
+
+class ReadyModel(Strict):
+    """When a process is ready."""
+
+    http: Filled
+    """When this URL answers with a status of 200 to 299."""
+
+
+class ProcessModel(Strict):
+    """A command that the harness starts, once for each instance."""
+
+    command: Annotated[tuple[Filled, ...], Field(min_length=1)]
+    """Its words; it is started without a shell. `python` and `agog` are the harness's own."""
+    ready: ReadyModel = ReadyModel(http="${url}/readyz")
+    """When it is ready."""
+    env: dict[str, Filled] = Field(default_factory=dict)
+    """Further environment variables."""
+    cwd: str | None = None
+    """Its folder, relative to the target file; the target file's own otherwise."""
+
+
+class WireModel(Strict):
+    """How the system calls what the contract has names for."""
+
+    prefix: Annotated[str, AfterValidator(_subject)] = WireNames().prefix
+    """What its subjects begin with."""
+    stream: NatsName = STREAM
+    """Its stream."""
+    consumer: NatsName = CONSUMER
+    """Its durable consumer."""
+    table: Identifier = AGENT_MESSAGES.qualified
+    """Its table, with the schema."""
+    columns: dict[Annotated[str, AfterValidator(_column)], Identifier] = Field(default_factory=dict)
+    """The contract's columns and its own, where they differ."""
+    events: Annotated[str, StringConstraints(pattern="^/")] = EVENTS
+    """The path of its events API."""
+
+
+class CommsModel(Strict):
+    """Agent comms of another system."""
+
+    process: ProcessModel | None = None
+    """The harness starts and stops it."""
+    external: Literal[True] | None = None
+    """It runs already."""
+    url: Annotated[str, AfterValidator(_url)] | None = None
+    """Where an external one is."""
+    wire: WireModel = WireModel()
+    """How it calls things."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CommsModel:
+        if (self.process is None) == (self.external is None):
+            raise ValueError("give one of process and external")
+        if (self.external is None) != (self.url is None):
+            raise ValueError("`external: true` and `url` belong together")
+        return self
 
 
 class TargetModel(Strict):
@@ -36,20 +138,54 @@ class TargetModel(Strict):
 
 
 def read_target(path: Path) -> Target:
-    """The target that the file at `path` describes. This version plays parts of the reference system alone.
+    """The target that the file at `path` describes. Parts other than comms are the reference system's in this version.
 
     Raises:
-        ScenarioErrors: the file is wrong, or wants a part that is not the reference system's; all errors at once.
+        ScenarioErrors: the file is wrong, or wants what this version cannot do; all errors at once.
     """
     problems = Problems()
     tree = _tree(path, problems)
     found = shape.validate(TargetModel, plain(tree), tree, problems)
     components = tree.entries.get("components")
+    comms: CommsModel | None = None
     if components is not None and isinstance(components.value, Mapping):
-        _check_components(components.value.entries, problems)
+        for name, entry in components.value.entries.items():
+            if name == "comms" and isinstance(entry.value, Mapping):
+                comms = shape.validate(
+                    CommsModel, plain(entry.value), entry.value, problems, shape.Named("comms", entry.key)
+                )
+                _check_folder(comms, entry, path, problems)
+            else:
+                _check_component(name, entry, problems)
     problems.raise_if_any()
     assert found is not None
-    return replace(REFERENCE, name=found.name)
+    return _target(found.name, comms, path)
+
+
+def _target(name: str, comms: CommsModel | None, path: Path) -> Target:
+    if comms is None:
+        part, names = REFERENCE.comms, REFERENCE.names
+    else:
+        part, names = _part(comms, path), WireNames(**dict(comms.wire))
+    return Target(
+        name=name,
+        prepare_streams=cast(PrepareStreams, partial(prepare_streams, names=names)),
+        template_migrations=REFERENCE.template_migrations,
+        deliverables=REFERENCE.deliverables,
+        comms=part,
+        names=names,
+    )
+
+
+def _part(comms: CommsModel, path: Path) -> Part:
+    if comms.url is not None:
+        return PartElsewhere(comms.url)
+    process = comms.process
+    assert process is not None
+    folder = path.absolute().parent
+    return PartProcess(
+        process.command, process.ready.http, process.env, folder / process.cwd if process.cwd else folder
+    )
 
 
 def _tree(path: Path, problems: Problems) -> Mapping:
@@ -64,10 +200,20 @@ def _tree(path: Path, problems: Problems) -> Mapping:
     return tree
 
 
-def _check_components(entries: MappingABC[str, Entry], problems: Problems) -> None:
-    for name, entry in entries.items():
-        if name not in COMPONENTS:
-            hint = f"there are {listed(COMPONENTS)}"
-            problems.add(entry.key, f"unknown component {shown(name)}{did_you_mean(name, COMPONENTS)}", hint)
-        elif not isinstance(entry.value, Scalar) or entry.value.value != "reference":
+def _check_folder(comms: CommsModel | None, entry: Entry, path: Path, problems: Problems) -> None:
+    if comms is None or comms.process is None or comms.process.cwd is None:
+        return
+    if not (path.absolute().parent / comms.process.cwd).is_dir():
+        place = locate(entry.value, ("process", "cwd")).place
+        problems.add(place, f"there is no folder {shown(comms.process.cwd)}", "it is relative to the target file")
+
+
+def _check_component(name: str, entry: Entry, problems: Problems) -> None:
+    if name not in COMPONENTS:
+        hint = f"there are {listed(COMPONENTS)}"
+        problems.add(entry.key, f"unknown component {shown(name)}{did_you_mean(name, COMPONENTS)}", hint)
+    elif not isinstance(entry.value, Scalar) or entry.value.value != "reference":
+        if name == "comms":
+            problems.add(entry.value.place, "this is no way to describe comms", _COMMS_REMEDY)
+        else:
             problems.add(entry.value.place, f"this version plays the reference system's {name} and no other", _REMEDY)

@@ -1,16 +1,18 @@
-"""Which parts of a system come from where. Today: all from the reference system.
+"""Which parts of a system come from where: all from the reference system, unless a target file says otherwise.
 
 This is the one place of the harness that knows the reference system; it hands it out behind `stage.ports`. A target
-that is read from a YAML file becomes another `Target` with the same three entries.
+that is read from a YAML file becomes another `Target` with the same entries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pytest_agog.stage.parts import Part, PartProcess
 from pytest_agog.stage.ports import Deliverables, Outgoing, Published, PublishWatcher
+from pytest_agog.wire.naming import CONTRACT, WireNames
 
 if TYPE_CHECKING:
     from pytest_agog.reference.deliverables.engine import DeliverableEngine
@@ -27,6 +29,19 @@ class PrepareStreams(Protocol):
         ...
 
 
+REFERENCE_COMMS: Final = PartProcess(
+    command=("agog", "serve", "--host", "${host}", "--port", "${port}", "--workers", "${workers}", "--json"),
+    ready="${url}/readyz",
+    env={"NATS_URL": "${nats}", "DATABASE_URL": "${postgres}"},
+    preload=(
+        "nats.js.client", "psycopg", "psycopg_pool", "uvicorn", "uvicorn.lifespan.on", "uvicorn.loops.auto",
+        "uvicorn.protocols.http.auto", "pytest_agog.cli:build", "pytest_agog.reference.comms.service",
+        "pytest_agog.reference.comms.web", "pytest_agog.reference.comms.pages.routes",
+    ),
+)  # fmt: skip
+"""Agent comms of the reference system."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A system under test, as far as a play needs its parts brought up."""
@@ -37,9 +52,20 @@ class Target:
     """A key that names the schema, and what brings it about in the database with a given DSN."""
     deliverables: Callable[[str, PublishWatcher | None], Awaitable[Deliverables]]
     """NATS URL and watcher: the deliverable engine."""
+    comms: Part = REFERENCE_COMMS
+    """How its agent comms runs."""
+    names: WireNames = field(default=CONTRACT)
+    """What it calls the parts of agent comms."""
+
+    @property
+    def events_path(self) -> str:
+        """Path of its events API."""
+        return self.names.events_path
 
 
-async def prepare_streams(nats_url: str, servers: int = 1, agents: Mapping[str, str] | None = None) -> None:
+async def prepare_streams(
+    nats_url: str, servers: int = 1, agents: Mapping[str, str] | None = None, names: WireNames = CONTRACT
+) -> None:
     """Create all streams and consumers of the contract, replicated in a cluster of three or more `servers`.
 
     Further `agents` (name to type of deliverable) get their streams as the seven have theirs.
@@ -53,7 +79,7 @@ async def prepare_streams(nats_url: str, servers: int = 1, agents: Mapping[str, 
     link = await connect(nats_url)
     try:
         replicas = _REPLICAS_IN_A_CLUSTER if servers >= _REPLICAS_IN_A_CLUSTER else 1
-        for outcome in await init_streams(link, replicas=replicas, agents=agents):
+        for outcome in await init_streams(link, replicas=replicas, agents=agents, names=names):
             outcome.raise_if_wrong()
     finally:
         await link.close()

@@ -72,7 +72,7 @@ def test_without_a_message_the_likest_subjects_are_named(results: Book) -> None:
 
 def test_a_payload_that_is_no_json_is_named(book: Book) -> None:
     book.stored("results.roy.REQ-1", b"\xff\x00")
-    assert "no JSON" in book.judge("message", subject="results.>", where={"a": 1}).nearest
+    assert " has a payload that is no JSON" in book.judge("message", subject="results.>", where={"a": 1}).nearest
 
 
 def test_a_message_that_a_stream_takes_counts_once(book: Book) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nats
 import psutil
 import psycopg
@@ -42,27 +44,40 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_brings_up_nats_with_streams_and_migrated_postgres(number: signal.Signals) -> None:
+async def test_brings_up_the_whole_system(number: signal.Signals) -> None:
     with up() as (process, ready):
-        assert ready["http"] is None
+        async with httpx.AsyncClient(base_url=ready["http"], trust_env=False) as http:
+            assert (await http.get("/readyz")).status_code == 200
+            assert (await http.get("/agents/general")).status_code == 200
         client = await nats.connect(ready["nats"])
-        assert (await client.jetstream().stream_info("REQUIREMENTS")).config.name == "REQUIREMENTS"
+        assert (await client.jetstream().consumer_info("agent-comms", "jangar-agent-comms")).num_pending == 0
         await client.close()
         with psycopg.connect(ready["postgres"]) as connection:
             assert connection.execute("select count(*) from workflow_comms.agent_messages").fetchone() == (0,)
         stopped(process, number)
 
 
+async def test_brings_up_nats_with_streams_and_migrated_postgres() -> None:
+    with up("--only", "nats,postgres") as (process, ready):
+        assert ready["http"] is None
+        client = await nats.connect(ready["nats"])
+        assert (await client.jetstream().stream_info("REQUIREMENTS")).config.name == "REQUIREMENTS"
+        await client.close()
+        with psycopg.connect(ready["postgres"]) as connection:
+            assert connection.execute("select count(*) from workflow_comms.agent_messages").fetchone() == (0,)
+        stopped(process, signal.SIGTERM)
+
+
 async def test_data_stays_in_the_given_folder(tmp_path: Path) -> None:
     folder = tmp_path / "kept data"
-    with up("--data", str(folder)) as (process, ready):
+    with up("--only", "nats,postgres", "--data", str(folder)) as (process, ready):
         client = await nats.connect(ready["nats"])
         await client.jetstream().publish("errors.roy.REQ-1", b"{}")
         await client.close()
         with psycopg.connect(ready["postgres"]) as connection:
             connection.execute("create table kept (n int)")
         stopped(process, signal.SIGTERM)
-    with up("--data", str(folder)) as (process, ready):
+    with up("--only", "nats,postgres", "--data", str(folder)) as (process, ready):
         client = await nats.connect(ready["nats"])
         assert (await client.jetstream().stream_info("ERRORS")).state.messages == 1
         await client.close()
@@ -78,10 +93,36 @@ def test_only_what_is_asked_for() -> None:
         stopped(process, signal.SIGTERM)
 
 
-def test_unknown_part() -> None:
+def free_port() -> int:
+    """One that nobody uses now."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
+
+
+def test_ports() -> None:
+    port, nats_port = free_port(), free_port()
+    with up("--port", str(port), "--nats-port", str(nats_port), "--host", "0.0.0.0") as (process, ready):
+        assert ready["http"] == f"http://127.0.0.1:{port}"
+        assert ready["nats"] == f"nats://127.0.0.1:{nats_port}"
+        stopped(process, signal.SIGTERM)
+    # Without comms the port is that of NATS.
+    with up("--only", "nats", "--port", str(port)) as (process, ready):
+        assert ready["nats"] == f"nats://127.0.0.1:{port}"
+        stopped(process, signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ("kafka", "expected one or more of nats, postgres, comms, with commas"),
+        ("comms,nats", "comms needs nats and postgres beside it; `agog serve` uses services that run already"),
+    ],
+)
+def test_parts_that_cannot_be(only: str, message: str) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "pytest_agog", "up", "--only", "kafka"],
+        [sys.executable, "-m", "pytest_agog", "up", "--only", only],
         capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert process.returncode == 2
-    assert process.stderr == "agog: --only 'kafka': expected one or more of nats, postgres, with commas\n"
+    assert process.stderr == f"agog: --only {only!r}: {message}\n"

@@ -117,6 +117,7 @@ def test_an_altered_payload_is_named(agog: Agog, bundle: Path) -> None:
     assert done.code == 1
     assert f"- payloads/{large.name}: the file was altered\n" in done.out
     assert f"payload {large.name} was altered" in done.out
+    assert "not judged again: it is about text that was altered, or of which" in done.out
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -29,6 +29,7 @@ from pytest_agog.ledger.probes import (
     TableProbe,
 )
 from pytest_agog.stage.nats import NatsServer
+from pytest_agog.wire.naming import WireNames
 
 SCHEMA = """
     CREATE SCHEMA workflow_comms;
@@ -307,3 +308,44 @@ async def test_refresh_appends_only_what_changed(server: NatsServer, client: Cli
         assert seen.state["messages"] == 1
     finally:
         await asked.close()
+
+
+async def test_a_target_with_names_of_its_own_is_told_in_the_contracts_words(tables: str) -> None:
+    with psycopg.connect(tables, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA acme")
+        connection.execute("CREATE TABLE acme.said (uid text, seq bigint UNIQUE, content text)")
+        connection.execute("CREATE INDEX ON acme.said (uid, seq)")
+        connection.execute("INSERT INTO acme.said VALUES ('u1', 1, 'back\\slash')")
+    names = WireNames(table="acme.said", columns={"workflow_uid": "uid"})
+    services: dict[str, Any] = {"postgres_dsn": tables, "names": names}
+
+    shape, _ = await answer(TableProbe(TABLE), **services)
+    assert isinstance(shape, TableSeen)
+    assert (shape.table, shape.columns["workflow_uid"], "uid" in shape.columns) == (TABLE, "text", False)
+    assert ("workflow_uid", "seq") in shape.indexes
+    for columns, expected in (
+        ((), {"workflow_uid": "u1", "seq": 1, "content": "back\\slash"}),
+        (("workflow_uid",), {"workflow_uid": "u1"}),
+    ):
+        rows, ledger = await answer(RowsProbe(TABLE, columns), **services)
+        assert isinstance(rows, RowsSeen)
+        assert rows.payload is not None
+        assert json.loads(ledger.payloads[rows.payload]) == expected
+    unnamed, _ = await answer(TableProbe("acme.said"), **services)
+    assert isinstance(unnamed, TableSeen)
+    assert "uid" in unnamed.columns
+
+
+async def test_stream_and_consumer_of_such_a_target(client: Client) -> None:
+    await client.jetstream().add_stream(StreamConfig(name="TALK", subjects=["talk.>"], max_age=3600))
+    await client.jetstream().add_consumer("TALK", ConsumerConfig(durable_name="reader", ack_wait=7))
+    names = WireNames(stream="TALK", consumer="reader")
+    stream, _ = await answer(StreamProbe("agent-comms"), client=client, names=names)
+    assert isinstance(stream, StreamSeen)
+    assert (stream.stream, stream.config["subjects"]) == ("agent-comms", ["talk.>"])
+    consumer, _ = await answer(ConsumerProbe("agent-comms", "jangar-agent-comms"), client=client, names=names)
+    assert isinstance(consumer, ConsumerSeen)
+    assert (consumer.exists, consumer.consumer) == (True, "jangar-agent-comms")
+    other, _ = await answer(ConsumerProbe("agent-comms", "other"), client=client, names=names)
+    assert isinstance(other, ConsumerSeen)
+    assert not other.exists

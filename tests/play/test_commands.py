@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from pytest_agog.ledger.facts import AgentSpawned, Earlier, ProcessOutput, ProcessStarted
-from pytest_agog.play.commands import inherited, resolve_command, shown_command
+from pytest_agog.play.commands import shown_command
+from pytest_agog.stage.environment import inherited, resolve_command
 from tests.play.scenes import Scene, chain, claim, exits, notices, of, outcomes
 
 
@@ -240,6 +241,18 @@ async def test_commands_find_postgres_when_the_scenario_has_it(scene: Scene) -> 
         services={"postgres": {}},
         steps=[{"run": {"command": scene.script("s.py", code), "as": "count"}}],
         proof=[claim("process", name="count", exit=0, output_contains="(0,)")],
+    )
+    assert (result.outcome, outcomes(result)) == ("passed", {"it": "passed"})
+
+
+async def test_commands_get_one_address_of_a_server_that_runs(scene: Scene) -> None:
+    """A cluster's addresses in a row are more than `nats.connect` of nats-py takes."""
+    command = scene.agent("roy.py", "await js.publish(SUBJECT, report())\nnotice()")
+    result = await scene.play(
+        services={"nats": {"servers": 3}},
+        agents={"roy": {"run": command}},
+        steps=[{"kill": {"component": "nats", "server": 1}}, chain(("roy", "backend"), retries=5)],
+        proof=[claim("deliverable", agent="roy", type="backend", feature="search", contains="Done.")],
     )
     assert (result.outcome, outcomes(result)) == ("passed", {"it": "passed"})
 

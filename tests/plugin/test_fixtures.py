@@ -15,6 +15,7 @@ from pytest_agog.stage.nats import NatsServer
 from tests.plugin.projects import MATRIX, ONE, Run
 
 small_nats = factories.agog_nats_proc(max_payload=1_000_000, streams=False)
+cluster = factories.agog_nats_proc(servers=3, streams=False)
 SHARED = """\
 from pytest_agog import factories
 
@@ -123,6 +124,14 @@ def test_play_every_combination_of_a_matrix(agog_play: Player) -> None:
     assert agog_play(small).judgements[0].verdict.passed
     with pytest.raises(ValueError, match=r"the matrix makes 2 scenarios; play them with agog_play\.all"):
         agog_play(MATRIX)
+
+
+async def test_a_cluster_has_addresses_that_any_client_takes(cluster: Nats) -> None:
+    import nats
+
+    client = await nats.connect(cluster.urls)
+    assert (len(cluster.urls), client.is_connected) == (3, True)
+    await client.close()
 
 
 # --- what fixtures leave behind ---------------------------------------------------------------------------------------

@@ -151,9 +151,10 @@ def test_a_target_stands_in_the_report(run: Run) -> None:
     ("text", "message"),
     [
         (
-            TARGET + "  comms: {process: {command: [node]}}\n",
-            "target.yaml:5:10: this version plays *comms*",
+            TARGET + "  orchestrator: {external: true}\n",
+            "target.yaml:5:17: this version plays *orchestrator*",
         ),
+        (TARGET + "  comms: {process: {command: ['${x}']}}\n", "target.yaml:5:31: unknown variable*"),
         (TARGET + "  deliverable: reference\n", "target.yaml:5:3: *did you mean 'deliverables'?"),
         (TARGET.replace("name: jangar", "nam: x"), "target.yaml:*name*"),
         ("agog_target: 2\nname: x\n", "target.yaml:1:14: *"),

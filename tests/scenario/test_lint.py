@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pytest_agog.checks.registry import builtin_checks
 from pytest_agog.scenario.lint import Report, lint
 
 HEAD = "agog: 1\nname: s\n"
@@ -93,8 +95,6 @@ def test_variables_that_only_a_printed_file_uses_are_used(desk: Any) -> None:
 
 
 def test_without_any_fault_one_warning_names_them_all(desk: Any) -> None:
-    from dataclasses import replace
-
     desk.words = replace(desk.words, faults=frozenset())
     text = HEAD + claim("message", "{subject: a}", ", »kills: [x.b, x.a]")
     assert look(desk, text)[0] == ["there are no faults (yet), so nothing tries these: x.a, x.b"]
@@ -146,3 +146,17 @@ RUN = "steps: [{run: {command: [make, all], as: build}}, {run: {command: [sleep,
 )
 def test_slips(desk: Any, text: str, expected: list[str]) -> None:
     assert look(desk, HEAD + text)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("sequence", "entries"),
+    [
+        ("[{subject: a}, »{subject: a}]", ["1 and 2"]),
+        ("[{subject: a, where: {x: 1}}, {subject: b}, »{subject: a, where: {x: 1}}]", ["1 and 3"]),
+        ("[{subject: a, where: {x: 1}}, {subject: a, where: {x: 2}}, {subject: a}]", []),
+    ],
+)
+def test_no_message_comes_after_itself(desk: Any, sequence: str, entries: list[str]) -> None:
+    desk.words = replace(desk.words, checks={"order": builtin_checks()["order"]})
+    said = [f"this claim can never pass: entries {pair} mean the same message" for pair in entries]
+    assert look(desk, HEAD + claim("order", f"{{sequence: {sequence}}}"))[0] == said

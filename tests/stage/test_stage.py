@@ -17,8 +17,9 @@ from pytest_agog.scenario.model import Kill, Wait
 from pytest_agog.scenario.scenario import Claim, Position, Scenario, Step
 from pytest_agog.stage.connect import connect_nats
 from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.needs import needs_postgres
 from pytest_agog.stage.pool import PostgresPool
-from pytest_agog.stage.stage import Stage, StageOptions, needs_postgres
+from pytest_agog.stage.stage import Stage, StageOptions
 from pytest_agog.values import Strict
 
 Make = Callable[..., Scenario]

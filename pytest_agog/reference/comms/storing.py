@@ -31,8 +31,8 @@ _INSERT: Final[LiteralString] = """
         (workflow_uid, workflow_name, workflow_namespace, run_id, step_id, agent_id, channel, stage, role,
          kind, content, "timestamp", attrs, dedupe_key, stream_seq)
     SELECT * FROM unnest(
-        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::timestamptz[], %s::jsonb[], %s::text[], %s::bigint[])
+        %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+        %b::text[], %b::text[], %b::timestamptz[], %b::text[]::jsonb[], %b::text[], %b::bigint[])
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING seq
 """
@@ -67,6 +67,14 @@ class Stored:
     """The highest new cursor, or None when nothing was new."""
 
 
+async def take_turn(connection: AsyncConnection) -> None:
+    """Hold all other inserts back until this transaction ends; whoever looks then sees every row there is.
+
+    For one who must look before it stores; `store` itself takes the turn, too.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ORDER_LOCK,))
+
+
 async def store(connection: AsyncConnection, rows: Sequence[Row], rejected: Sequence[RejectedMessage] = ()) -> Stored:
     """Store a batch in one transaction, and tell listeners the highest new cursor; committed when it returns.
 
@@ -81,7 +89,7 @@ async def store(connection: AsyncConnection, rows: Sequence[Row], rejected: Sequ
                 [[getattr(message, name) for message in rejected] for name in RejectedMessage.__slots__],
             )
         if rows:
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ORDER_LOCK,))
+            await take_turn(connection)
             cursor = await connection.execute(_INSERT, _columns(rows))
             inserted = [seq for (seq,) in await cursor.fetchall()]
             if inserted:

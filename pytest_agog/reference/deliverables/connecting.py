@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds until a server that does not answer counts as unreachable."""
 REQUEST_TIMEOUT: Final = 5.0
+_SCHEMES: Final = ("nats", "tls", "ws", "wss")
 _AUTH_WORDS: Final = ("authorization", "authentication", "user credentials", "permissions violation")
 
 
@@ -168,9 +169,16 @@ def _expire(future: asyncio.Future[Msg]) -> None:
 
 
 async def connect(
-    url: str, *, creds: str | Path | None = None, inbox_prefix: str = "_INBOX", within: float = REQUEST_TIMEOUT
+    url: str,
+    *,
+    creds: str | Path | None = None,
+    inbox_prefix: str = "_INBOX",
+    within: float = REQUEST_TIMEOUT,
+    client: Client | None = None,
 ) -> Link:
     """Connect to the first of the servers in `url` (comma-separated) that answers.
+
+    `client` is a fresh one of a kind of its own, which is then connected.
 
     Raises:
         NatsUnreachable: none answers; the reason is the last one's.
@@ -179,7 +187,7 @@ async def connect(
         NatsUrlInvalid: `url` is none.
     """
     servers = [part.strip() for part in url.split(",") if part.strip()]
-    nc = Client()
+    nc = client or Client()
     link = Link(nc, url, timeout=within, owned=True)
     failures: list[Exception] = []
     connected = False
@@ -235,6 +243,10 @@ async def _wants_credentials(server: str) -> bool:
 def _check(url: str, servers: Sequence[str], creds: str | Path | None) -> None:
     if not servers or any(character.isspace() for part in servers for character in part):
         raise NatsUrlInvalid(url=mask(url), reason="it names no server")
+    for scheme in (part.partition("://")[0] for part in servers if "://" in part):
+        if scheme.lower() not in _SCHEMES:
+            # nats-py would look for a host of that name.
+            raise NatsUrlInvalid(url=mask(url), reason=f"{scheme} is none of {', '.join(_SCHEMES)}")
     if creds is None:
         return
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SEPARATOR: Final = " > "
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 """Lines as CommonMark ends them; `str.splitlines` knows more line ends than that."""
-_FRONT_MATTER: Final = re.compile(r"\A---(?:\r\n?|\n)[\w-]+:.*?(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
+_FRONT_MATTER: Final = re.compile(r"\A\ufeff?---(?:\r\n?|\n)[\w-]+:.*?(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
 _NEAREST: Final = 3
 
 
@@ -101,8 +101,7 @@ def _places(text: str) -> tuple[list[str], list[_Place]]:
     skipped = len(_LINE.findall(text[: front.end()])) if front else 0
     places: list[_Place] = []
     above: list[tuple[int, str]] = []
-    for index, (level, raw, begin) in enumerate(heads):
-        end = next((later for deep, _, later in heads[index + 1 :] if deep <= level), len(lines))
+    for (level, raw, begin), end in zip(heads, _ends(heads, len(lines)), strict=True):
         above = [(deep, title) for deep, title in above if deep < level]
         title = _plain(raw)
         above.append((level, title))
@@ -111,10 +110,23 @@ def _places(text: str) -> tuple[list[str], list[_Place]]:
     return (_LINE.findall(text[: front.end()]) if front else []) + lines, places
 
 
+def _ends(heads: Sequence[tuple[int, str, int]], lines: int) -> list[int]:
+    """Where each heading's section ends: at the next heading that is not deeper."""
+    ends: list[int] = []
+    following: list[tuple[int, int]] = []
+    for level, _, begin in reversed(heads):
+        while following and following[-1][0] > level:
+            following.pop()
+        ends.append(following[-1][1] if following else lines)
+        following.append((level, begin))
+    return ends[::-1]
+
+
 def _heads(text: str) -> list[tuple[int, str, int]]:
     """Level, source and line (from 0) of each heading that structures the document."""
     found = []
-    parsed = _parser().parse(text)
+    # A byte order mark that some editors put first is no part of the first line.
+    parsed = _parser().parse(text.removeprefix("\ufeff"))
     for token, inline in pairwise(parsed):
         if token.type == "heading_open" and token.level == 0 and token.map is not None:
             found.append((int(token.tag[1:]), inline.content.strip(), token.map[0]))

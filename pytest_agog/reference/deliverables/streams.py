@@ -15,6 +15,8 @@ from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.wire import streams as wire
 from pytest_agog.wire import subjects
+from pytest_agog.wire.comms import PREFIXES
+from pytest_agog.wire.naming import CONTRACT, STREAM, WireNames
 
 Action = Literal["created", "unchanged", "differs", "updated", "refused"]
 _NANOSECONDS: Final = 10**9
@@ -100,28 +102,45 @@ def definitions(agents: Mapping[str, str] | None = None, replicas: int = 1) -> t
 
 
 async def init_streams(
-    link: Link, *, update: bool = False, replicas: int = 1, agents: Mapping[str, str] | None = None, check: bool = False
+    link: Link,
+    *,
+    update: bool = False,
+    replicas: int = 1,
+    agents: Mapping[str, str] | None = None,
+    check: bool = False,
+    names: WireNames = CONTRACT,
 ) -> list[StreamOutcome]:
     """Bring streams and consumers about, in the order of the contract.
 
-    `update` changes what differs; `check` changes and creates nothing (what is absent is then `refused`, "absent").
+    `update` changes what differs; `check` changes and creates nothing (what is absent is then `refused`, "absent"). Of
+    an agent comms with other `names` the stream is created and its consumer is left to the system itself.
 
     Raises:
         JetStreamDisabled, NatsUnreachable, CredentialsRefused: as the link says.
     """
-    wanted = definitions(agents, replicas)
+    wanted = [_named(stream, names) for stream in definitions(agents, replicas)]
     try:
         infos = await jetstream.list_all(link, "STREAM.LIST", "streams")
     except jetstream.Refusal as refusal:
         raise refusal.as_error("listing the streams", url=link.url) from None
     there = {info["config"]["name"]: info for info in infos}
-    work = _Work(link, update=update, check=check)
+    consumers = [one for one in wire.CONSUMERS if one.stream != names.stream or one.name == names.consumer]
+    work = _Work(link, consumers, update=update, check=check)
     return list(await asyncio.gather(*(work.stream(stream, there.get(stream.name)) for stream in wanted)))
 
 
+def _named(stream: wire.StreamDefinition, names: WireNames) -> wire.StreamDefinition:
+    """The stream of agent comms as the target calls it, with the target's subjects beside the contract's."""
+    if stream.name != STREAM:
+        return stream
+    further = () if names.prefix in PREFIXES else (f"{names.prefix}.>",)
+    return replace(stream, name=names.stream, subjects=(*stream.subjects, *further))
+
+
 class _Work:
-    def __init__(self, link: Link, *, update: bool, check: bool) -> None:
+    def __init__(self, link: Link, consumers: Sequence[wire.ConsumerDefinition], *, update: bool, check: bool) -> None:
         self._link = link
+        self._consumers = consumers
         self._update = update
         self._check = check
 
@@ -133,7 +152,7 @@ class _Work:
 
     async def _stream(self, wanted: wire.StreamDefinition, info: dict[str, Any] | None) -> StreamOutcome:
         outcome = await self._bring(wanted, info)
-        consumers = [consumer for consumer in wire.CONSUMERS if consumer.stream == wanted.name]
+        consumers = [consumer for consumer in self._consumers if consumer.stream == wanted.name]
         if not consumers or (info is None and outcome.action == "refused"):
             return outcome
         there: dict[str, Any] = {}

@@ -1,0 +1,192 @@
+"""Pages in a real browser: what people see, a picture of it, and whether content could run as a script.
+
+A browser is started when the first page is looked at; a machine without one says so, with the remedy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from pytest_agog.ledger.facts import PageSeen
+from pytest_agog.ledger.payloads import Payloads
+from pytest_agog.ledger.probes import PageProbe
+from pytest_agog.masking import mask
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page, Playwright, Request
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+REMEDY: Final = (
+    "install Chromium (Debian: apt-get install chromium) and playwright (pip install 'pytest-agog[browser]')"
+)
+_PATIENCE: Final = 15_000
+"""Milliseconds."""
+_WATCH: Final = "page_watch.js"
+"""Runs before the page's own scripts: a dialog is noted instead of shown."""
+_AUDIT: Final = "page_audit.js"
+"""What ran, and what in the page's tree could run when somebody clicks."""
+
+
+@cache
+def _script(name: str) -> str:
+    return (resources.files("pytest_agog.ledger") / name).read_text("utf-8")
+
+
+class NoBrowser(Exception):
+    """This machine has no browser that could be used."""
+
+
+@dataclass
+class _Opened:
+    page: Page
+    url: str
+    status: int | None = None
+    reason: str = ""
+    foreign: list[str] = field(default_factory=list)
+    """Requests to other origins."""
+
+
+class Pages:
+    """The pages of one play."""
+
+    def __init__(self, base: str | None) -> None:
+        self._base = base
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+        self._missing = ""
+        self._opened: dict[str, _Opened] = {}
+
+    async def open(self, name: str, url: str) -> _Opened:
+        """Open a page that stays; what is wrong with its answer stands in it.
+
+        Raises:
+            NoBrowser: this machine has none.
+        """
+        await self._let_go(name)
+        opened = self._opened[name] = await self._open(url)
+        return opened
+
+    async def look(self, probe: PageProbe, payloads: Payloads) -> PageSeen:
+        """What an opened page shows now, or one that is opened for this look alone. Never raises."""
+        opened = self._opened.get(probe.target)
+        once = opened is None
+        try:
+            if opened is None:
+                if not probe.target.startswith("/") or self._base is None:
+                    reason = "no step opened a page of that name" if self._base else "this play has no HTTP service"
+                    return PageSeen(probe.key, probe.target, "", None, reason=reason)
+                opened = await self._open(urljoin(self._base + "/", probe.target.lstrip("/")))
+            return await self._seen(probe, opened, payloads)
+        except NoBrowser as error:
+            return PageSeen(probe.key, probe.target, "", None, reason=str(error), browser=False)
+        except Exception as error:
+            text = mask(" ".join(str(error).split())[:300]) or type(error).__name__
+            return PageSeen(probe.key, probe.target, "", None, reason=text)
+        finally:
+            if once and opened is not None:
+                with contextlib.suppress(Exception):
+                    await opened.page.close()
+
+    async def close(self) -> None:
+        """Close all pages and the browser."""
+        for name in list(self._opened):
+            await self._let_go(name)
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            with contextlib.suppress(Exception):
+                await browser.close()
+        playwright, self._playwright = self._playwright, None
+        if playwright is not None:
+            await playwright.stop()
+
+    async def _let_go(self, name: str) -> None:
+        opened = self._opened.pop(name, None)
+        if opened is not None:
+            with contextlib.suppress(Exception):
+                await opened.page.close()
+
+    async def _open(self, url: str) -> _Opened:
+        browser = await self._running()
+        page = await browser.new_page(viewport={"width": 1280, "height": 800})
+        opened = _Opened(page, url)
+        origin = urlsplit(url)[:2]
+
+        def requested(request: Request) -> None:
+            asked = urlsplit(request.url)
+            if asked[:2] != origin and asked.scheme not in {"data", "blob", "about"}:
+                opened.foreign.append(f"request to {request.url[:120]}")
+
+        page.on("request", requested)
+        await page.add_init_script(_script(_WATCH))
+        try:
+            answer = await page.goto(url, wait_until="load", timeout=_PATIENCE)
+            opened.status = answer.status if answer is not None else None
+        except Exception as error:  # the page stays: a later look says what it shows then
+            opened.reason = mask(" ".join(str(error).split())[:300])
+        return opened
+
+    async def _seen(self, probe: PageProbe, opened: _Opened, payloads: Payloads) -> PageSeen:
+        text = str(await opened.page.inner_text("body", timeout=_PATIENCE))
+        scripts = [str(item) for item in await opened.page.evaluate(_script(_AUDIT))]
+        picture = None
+        if probe.screenshot:
+            picture = payloads.put(await opened.page.screenshot(full_page=True, timeout=_PATIENCE))
+        return PageSeen(
+            probe.key,
+            probe.target,
+            mask(opened.page.url),
+            opened.status,
+            payloads.put(text.encode("utf-8", "replace")),
+            picture,
+            tuple(mask(item) for item in dict.fromkeys([*scripts, *opened.foreign])),
+            opened.reason,
+        )
+
+    async def _running(self) -> Browser:
+        if self._browser is not None and self._browser.is_connected():
+            return self._browser
+        if not self._missing:
+            self._missing = missing()
+        if self._missing:
+            raise NoBrowser(self._missing)
+        from playwright.async_api import async_playwright
+
+        if self._playwright is None:
+            self._playwright = await async_playwright().start()
+        try:
+            self._browser = await self._playwright.chromium.launch(executable_path=executable(), args=_arguments())
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            self._missing = f"the browser does not start: {mask(first[:200])}; {REMEDY}"
+            raise NoBrowser(self._missing) from None
+        return self._browser
+
+
+def executable() -> str | None:
+    """The browser of this machine: `AGOG_BROWSER`, else the first of the usual names on the path."""
+    given = os.environ.get("AGOG_BROWSER")
+    return given or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def missing() -> str:
+    """What lacks for a browser, with the remedy; empty when nothing does."""
+    import importlib.util
+
+    if importlib.util.find_spec("playwright") is None:
+        return f"playwright is not installed; {REMEDY}"
+    if executable() is None:
+        return f"there is no browser on this machine (looked for {', '.join(NAMES)}); {REMEDY}"
+    return ""
+
+
+def _arguments() -> list[str]:
+    # Chromium's sandbox refuses to run as root; containers give it too little shared memory.
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ["--disable-dev-shm-usage", "--disable-gpu", *(["--no-sandbox"] if root else [])]

@@ -1,0 +1,1 @@
+"""Ingest: messages of `agent-comms` into Postgres, each exactly once. [C2] to [C6]"""

@@ -1,0 +1,1 @@
+"""The pages that people watch agents on: `/agents`, `/agents/{runId}`, `/agents/general`. [C8]"""

@@ -76,10 +76,13 @@ def judge_no_loss(ledger: Ledger, arguments: NoLossArguments) -> Verdict:
     if arguments.grade is not None and (reason := short_of(arguments.grade, tested)):
         problems.append(f"grade {arguments.grade} is not shown: {reason}")
     fine = f"{len(told.acked):,} acknowledged, {told.observed:,} in the streams, 0 lost"
+    observed = "; ".join(problems) or fine
+    if str(tested) not in observed:
+        observed += f"; {tested}"
     return verdict(
         not problems,
         expected=expected,
-        observed=f"{'; '.join(problems) or fine}; {tested}",
+        observed=observed,
         evidence=[
             _summary(told, tested),
             *(_told_loss(ledger, loss) for loss in told.lost[:5]),

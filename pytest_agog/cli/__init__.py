@@ -119,7 +119,7 @@ def _fail(message: str, code: int) -> int:
 
 def main() -> NoReturn:
     """The entry point."""
-    # Whoever calls us with a closed stdout or stderr (`>&-`) wants to hear nothing, with a closed stdin has nothing to say.
+    # Whoever calls us with a closed stdout or stderr (`>&-`) wants to hear nothing; with a closed stdin, has no input.
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115 - as long as the process
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115

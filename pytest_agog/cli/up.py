@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pytest_agog.cli.options import Json
-from pytest_agog.errors import UsageError
+from pytest_agog.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from pytest_agog.stage.nats import NatsServer
@@ -90,14 +90,21 @@ def _parts(only: str) -> list[str]:
 @contextlib.contextmanager
 def _folder(data: Path | None) -> Iterator[Path]:
     if data is not None:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise BadInput(f"--data {data} is no folder to write to ({error.strerror or error}). Give one.") from None
         yield data.absolute()
         return
+    from pytest_agog.stage.spawning import SPAWNER
+
     folder = Path(tempfile.mkdtemp(prefix="agog-up-"))
+    SPAWNER.watchdog.add_folder(folder)  # should we be killed
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        SPAWNER.watchdog.remove_folder(folder)
 
 
 @contextlib.contextmanager

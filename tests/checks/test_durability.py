@@ -258,11 +258,19 @@ def test_a_process_crash_is_what_was_played(book: Book) -> None:
     assert verdict.observed.endswith("tested against process crash (1x)")
 
 
+def test_that_no_crash_was_played_is_told_once(book: Book) -> None:
+    _run(book)
+    verdict = book.judge("no_loss", grade="power-loss")
+    assert not verdict.passed
+    assert verdict.observed.count("no crash was played") == 1
+
+
 def test_a_process_crash_is_no_power_loss(book: Book) -> None:
     _run(book)
     _kill(book, "KILL")
     verdict = book.judge("no_loss", grade="power-loss")
     assert not verdict.passed
+    assert verdict.observed.endswith("; tested against process crash (1x)")
     assert "only a process crash was played, no power loss was simulated" in verdict.observed
     _kill(book, "power loss")
     assert book.judge("no_loss", grade="power-loss").passed

@@ -176,6 +176,7 @@ def test_a_notice_is_checked(here: Any, report: Path, tmp_path: Path) -> None:
     absent = here(*NOTICE, "Done.", "--check")
     assert (absent.code, absent.out) == (1, "")
     assert "No deliverable at" in absent.err
+    assert ".." not in absent.err
     here("publish", "roy", "backend", "search", report)
     assert here(*NOTICE, "Done.", "--check").code == 0
     contradiction = here(*NOTICE, "Done.", "--check", "--blocker", "no database", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -45,3 +46,25 @@ def test_a_reader_that_goes_away(command: str, unbuffered: str) -> None:
 def test_a_full_disk_is_one_line(unbuffered: str) -> None:
     done = shell("agog schema >/dev/full", unbuffered)
     assert (done.returncode, done.stderr) == (2, "agog: input or output: No space left on device\n")
+
+
+def test_closed_input_is_empty_input() -> None:
+    done = shell("agog publish cynthia research search - <&-")
+    assert (done.returncode, done.stderr) == (2, "agog: report - is empty. Publish a report with content.\n")
+
+
+def test_output_that_cannot_take_every_character(tmp_path: Path) -> None:
+    def ascii_only(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-c", "from pytest_agog.cli import main; main()", *arguments],
+            check=False, capture_output=True, timeout=30, env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=tmp_path,
+        )  # fmt: skip
+
+    summary = "gr\u00f6\u00dfer \U0001f600"
+    url = "nats://agog.deliverables.roy.backend.R"
+    told = ascii_only("notice", "-a", "roy", "-r", "R", "-d", url, "-s", summary, "--json")
+    assert json.loads(told.stdout.decode("ascii"))["notice"]["summary"] == summary, told.stderr
+    (tmp_path / "\U0001f600.yaml").write_text("agog: 1\nnome: x\n")
+    told = ascii_only("lint", "\U0001f600.yaml")
+    assert (told.returncode, told.stderr) == (1, b"")
+    assert told.stdout.startswith(b"\\U0001f600.yaml:")

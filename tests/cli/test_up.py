@@ -86,6 +86,25 @@ async def test_data_stays_in_the_given_folder(tmp_path: Path) -> None:
         stopped(process, signal.SIGTERM)
 
 
+def test_a_kill_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with up("--only", "nats") as (process, _):
+        assert len(list(tmp_path.iterdir())) == 1
+        # The watchdog is among them: it ends when all is removed.
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_data_in_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "pytest_agog", "up", "--only", "nats", "--data", str(tmp_path / "file")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no folder to write to (File exists). Give one.\n" in done.stderr
+
+
 def test_only_what_is_asked_for() -> None:
     with up("--only", "nats") as (process, ready):
         assert ready["nats"]

@@ -147,6 +147,24 @@ def test_data_can_be_kept(tmp_path: Path) -> None:
         assert rows(again.dsn("one")) == [(7,)]
 
 
+def test_half_a_copy_is_never_taken_for_the_data(tmp_path: Path) -> None:
+    options = PostgresOptions(template=TEMPLATE, keep_data=True)
+    server = PostgresServer(tmp_path / "pg", options)
+    try:
+        with server:
+            pass
+        shutil.rmtree(server.place / "data")
+        (server.place / "password").unlink()
+        (server.place / "password").mkdir()  # the first start breaks off here, as on a disk that is full
+        with pytest.raises(ServiceDidNotStart):
+            server.start()
+        (server.place / "password").rmdir()
+        server.start()
+        assert rows(server.create_database("one")) == []
+    finally:
+        server.stop()
+
+
 def test_the_cluster_is_made_once_by_whoever_comes_first(tmp_path: Path) -> None:
     made: list[str] = []
 

@@ -87,6 +87,11 @@ async def test_what_is_no_address(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+async def test_another_scheme_is_no_host_of_that_name() -> None:
+    with pytest.raises(NatsUrlInvalid, match="http is none of nats, tls, ws, wss"):
+        await connect("http://127.0.0.1:4222")
+
+
 async def test_refused_credentials(tmp_path: Path) -> None:
     with plain_server(tmp_path, {"authorization": {"user": "a", "password": "right"}}) as address:
         for user in ("", "a:wrong@"):

@@ -145,3 +145,18 @@ def test_top_level_sections_put_together_are_the_report(titles: list[str]) -> No
     unique = [f"{title} {number}" for number, title in enumerate(titles)]
     text = "".join(f"# {title}\n\nText of {title}.\n\n## Sub of {title}\n\nmore\n\n" for title in unique)
     assert "".join(section(text, title) for title in unique) == text
+
+
+def test_a_byte_order_mark_hides_neither_heading_nor_front_matter() -> None:
+    assert [heading.title for heading in outline("\ufeff# First\n")] == ["First"]
+    assert section("\ufeff# First\n\ntext\n", "First") == "\ufeff# First\n\ntext\n"
+    assert [heading.title for heading in outline("\ufeff---\na: b\n---\n# First\n")] == ["First"]
+
+
+@given(st.lists(st.integers(1, 6), max_size=12))
+def test_a_section_ends_at_the_next_heading_that_is_not_deeper(levels: list[int]) -> None:
+    text = "".join(f"{'#' * level} h{number}\n" for number, level in enumerate(levels))
+    for number, level in enumerate(levels):
+        following = [later for later in range(number + 1, len(levels)) if levels[later] <= level]
+        end = following[0] if following else len(levels)
+        assert section(text, f"h{number}").count("\n") == end - number

@@ -33,7 +33,9 @@ from pytest_agog.reference.deliverables.connecting import Link, connect
 BATCH: Final = 2_000
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Of one request; at least the largest message."""
-_EXPIRES: Final = 30.0
+_EXPIRES: Final = 3.0
+"""Seconds that a request waits at the server. Whoever listens to `>` (a recorder, a person who looks) keeps the request
+of a worker that was killed alive, so that messages go to nobody until it expires."""
 _HEARTBEAT: Final = 1.0
 _SILENCE: Final = 3.5
 """Seconds without a heartbeat after which the connection counts as cut."""

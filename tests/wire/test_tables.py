@@ -43,7 +43,7 @@ def test_the_migration_makes_these_tables(table: tables.Table) -> None:
     assert columns == {column.name: (column.type, column.nullable) for column in table.columns}
     assert unique == set(table.unique)
     made = re.findall(rf"CREATE INDEX \w+ ON {re.escape(table.qualified)} \(([^)]*)\)", sql)
-    assert {tuple(one.split(", ")) for one in made} == set(table.indexes)
+    assert {tuple(one.split(", ")) for one in made} >= set(table.indexes)
 
 
 def test_tables_are_found_by_name() -> None:

@@ -141,6 +141,8 @@ class Hub:
         while True:
             try:
                 await self._listen(pause)
+            except psycopg.errors.UndefinedTable:
+                _LOG.debug("the tables are not there yet")  # whoever migrates tells of what is wrong with that
             except (psycopg.Error, PostgresUnreachable, OSError, TimeoutError) as error:
                 said = told(error)
                 _LOG.debug("the listener lost Postgres: %s", said)

@@ -28,6 +28,10 @@ REMEDY: Final = (
 )
 _PATIENCE: Final = 15_000
 """Milliseconds."""
+_WIDTH: Final = 1280
+_HEIGHT: Final = 800
+_HIGHEST: Final = 4000
+"""Pixels; what lies below is not in the picture."""
 _WATCH: Final = "page_watch.js"
 """Runs before the page's own scripts: a dialog is noted instead of shown."""
 _AUDIT: Final = "page_audit.js"
@@ -114,7 +118,7 @@ class Pages:
 
     async def _open(self, url: str) -> _Opened:
         browser = await self._running()
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
+        page = await browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
         opened = _Opened(page, url)
         origin = urlsplit(url)[:2]
 
@@ -137,7 +141,7 @@ class Pages:
         scripts = [str(item) for item in await opened.page.evaluate(_script(_AUDIT))]
         picture = None
         if probe.screenshot:
-            picture = payloads.put(await opened.page.screenshot(full_page=True, timeout=_PATIENCE))
+            picture = payloads.put(await _photograph(opened.page))
         return PageSeen(
             probe.key,
             probe.target,
@@ -167,6 +171,16 @@ class Pages:
             self._missing = f"the browser does not start: {mask(first[:200])}; {REMEDY}"
             raise NoBrowser(self._missing) from None
         return self._browser
+
+
+async def _photograph(page: Page) -> bytes:
+    """The whole page, as a window that is high enough would show it: what sticks to the top stays there."""
+    height = int(await page.evaluate("document.documentElement.scrollHeight"))
+    await page.set_viewport_size({"width": _WIDTH, "height": min(max(height, _HEIGHT), _HIGHEST)})
+    try:
+        return await page.screenshot(timeout=_PATIENCE)
+    finally:
+        await page.set_viewport_size({"width": _WIDTH, "height": _HEIGHT})
 
 
 def executable() -> str | None:

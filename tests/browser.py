@@ -29,14 +29,19 @@ for (const name of ["alert", "confirm", "prompt"]) window[name] = (text) => { ra
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium, once a module."""
+def need_browser() -> None:
+    """Skip or fail the test that runs on a machine without a browser."""
     lacks = missing()
     if lacks and "browser" in re.split(r"[,\s]+", os.environ.get("AGOG_REQUIRE", "")):
         pytest.fail(lacks)
     if lacks:
         pytest.skip(lacks)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, once a module."""
+    need_browser()
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:

@@ -106,6 +106,9 @@ class Check(Generic[A]):
     growth_can_break: Callable[[A], bool] = _never
     """Whether a true verdict can become false as the ledger grows (an upper bound, `once`, `never`): such a claim is
     judged only after `holds_for`."""
+    holds_of_nothing: Callable[[A], bool] = _never
+    """Whether it is true as long as nothing happened, so that waiting can only break it (`never`, a count that may be
+    zero). Not of what may also become less, such as rows."""
     vacuous: Callable[[A], str | None] = _nothing
     """Why these arguments can never fail, for lint; None when they can."""
     kills: tuple[str, ...] = ()

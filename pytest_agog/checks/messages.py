@@ -190,6 +190,7 @@ CHECKS: tuple[Check[Any], ...] = (
         "  check: message\n"
         "  with: {subject: results.roy.REQ-042, where: {status: COMPLETE}, count: 1}",
         growth_can_break=lambda arguments: arguments.count.has_upper_limit,
+        holds_of_nothing=lambda arguments: arguments.count.holds(0),
         vacuous=_message_vacuous,
         kills=("deliverables.core-publish", "orchestrator.silent-exit"),
     ),
@@ -203,6 +204,7 @@ CHECKS: tuple[Check[Any], ...] = (
         "  check: never\n"
         "  with: {subject: agog.strategic.escalations.>}",
         growth_can_break=lambda _: True,
+        holds_of_nothing=lambda _: True,
         vacuous=lambda arguments: _says_nothing(arguments.where),
         kills=("orchestrator.ignore-rejection",),
     ),

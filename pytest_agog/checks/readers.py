@@ -195,6 +195,8 @@ def _out_of_order(ledger: Ledger, read: _Read) -> tuple[list[str], list[Evidence
     before: Observation[EventSeen] | None = None
     for item in read.events:
         name = item.fact.id or ""
+        if not name:
+            return ["an event has no id, so nothing says where it belongs"], [_told_event(ledger, item)]
         if not name.isdecimal():
             return [f"an event has the id {short(name)!r}, which is no number"], [_told_event(ledger, item)]
         if before is not None and int(name) < int(before.fact.id or 0):
@@ -282,9 +284,18 @@ def _sse_can_break(arguments: SseArguments) -> bool:
     return upper or bool(arguments.once or arguments.ordered) or arguments.latency_p99 is not None
 
 
+def _sse_of_nothing(arguments: SseArguments) -> bool:
+    asks = arguments.once or arguments.ordered or arguments.latency_p99 is not None
+    return not asks and arguments.bound is not None and arguments.bound.holds(0)
+
+
 # --- page -------------------------------------------------------------------------------------------------------------
 def judge_page(ledger: Ledger, arguments: PageArguments) -> Verdict:
-    """The page is there, people see the text, and content brought no script."""
+    """The page is there, people see the text, and content brought no script.
+
+    A page that an `open` step left open lives on after its first answer (404 for a run that nobody knew yet): it is
+    judged by what it shows, and by that answer only where nothing else is claimed of it.
+    """
     expected = _page_expected(arguments)
     seen = ledger.answer(arguments.probe.key, PageSeen)
     if seen is None:
@@ -295,10 +306,11 @@ def judge_page(ledger: Ledger, arguments: PageArguments) -> Verdict:
         return nothing_to_judge(expected, f"the page could not be looked at: {short(seen.reason, 300)}")
     text = ledger.payloads.text(seen.payload)
     problems = []
-    if seen.status is None or seen.status >= 400:
-        problems.append(
-            f"it was answered with status {seen.status}" if seen.status else f"no answer: {short(seen.reason)}"
-        )
+    claims_content = arguments.text is not None or arguments.absent is not None or arguments.no_script
+    if seen.status is None:
+        problems.append(f"no answer: {short(seen.reason)}")
+    elif seen.status >= 400 and not (arguments.reader is not None and claims_content):
+        problems.append(f"it was answered with status {seen.status}")
     visible = _folded(text)
     missing = [wanted for wanted in _each(arguments.text) if _folded(wanted) not in visible]
     if missing:
@@ -352,6 +364,7 @@ CHECKS: tuple[Check[Any], ...] = (
         "  with: {reader: live, count: 3, once: true, ordered: true}\n"
         "  within: 5s",
         growth_can_break=_sse_can_break,
+        holds_of_nothing=_sse_of_nothing,
         vacuous=_sse_vacuous,
         kills=("comms.no-event-ids", "comms.cursor-by-timestamp", "comms.bus-in-memory"),
     ),

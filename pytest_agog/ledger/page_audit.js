@@ -14,9 +14,12 @@
   const frame = (tag, element) => tag === "iframe" && (element.srcdoc || !own(element.src));
   const refresh = (tag, element) => tag === "meta" && element.httpEquiv.toLowerCase() === "refresh";
   const links = ["href", "src", "action", "formaction", "xlink:href", "data"];
-  const runs = (value) => {
+  // What is only drawn never runs, whatever it holds; icons are often written as data.
+  const drawn = (tag, element) => tag === "img" || (tag === "link" && /\bicon\b/i.test(element.rel));
+  const runs = (value, harmless) => {
     const url = value.replace(/[\u0000-\u0020]/g, "").toLowerCase();
-    return /^(javascript|vbscript):/.test(url) || /^data:(?!image\/(png|jpeg|gif|webp)[;,])/.test(url);
+    const data = !harmless && /^data:(?!image\/(png|jpeg|gif|webp)[;,])/.test(url);
+    return data || /^(javascript|vbscript):/.test(url);
   };
   for (const element of document.querySelectorAll("*")) {
     const tag = element.tagName.toLowerCase();
@@ -24,7 +27,7 @@
     else if (script(tag, element) || frame(tag, element) || refresh(tag, element)) tell(element);
     for (const { name, value } of element.attributes) {
       if (name.toLowerCase().startsWith("on")) tell(element);
-      else if (links.includes(name.toLowerCase()) && runs(value)) tell(element);
+      else if (links.includes(name.toLowerCase()) && runs(value, drawn(tag, element))) tell(element);
     }
   }
   return found;

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pytest_agog.scenario import model, slips
+from pytest_agog.scenario import model, readers, slips
 from pytest_agog.scenario.load import Loaded, load_all
 from pytest_agog.scenario.nodes import Entry, Mapping, Node, Sequence, locate
 from pytest_agog.scenario.problems import Problem, Problems, ScenarioErrors
@@ -80,6 +80,9 @@ class _Doubts:
         self._unused_agents()
         self._no_faults()
         slips.small_server(self._scenario, self._tree, self._warnings)
+        if self._steps_are_ours():
+            readers.opened_twice(self._scenario, self._tree, self._warnings)
+            readers.unknown_in_waits(self._scenario, self._tree, self._warnings)
         slips.keys_with_variables(self._tree, self._scenario.variables, self._warnings)
         for claim in self._scenario.claims:
             node = self._nodes[claim.id]
@@ -89,9 +92,11 @@ class _Doubts:
                 self._never(claim, node)
             slips.operators_from_elsewhere(claim, node, self._warnings)
             slips.one_moment_twice(claim, partial(self._entry, node), self._warnings)
-            if all(step.verb in _OWN_VERBS for step in self._scenario.steps):
+            if self._steps_are_ours():
                 place = self._argument(node, ("name",))
                 slips.unknown_process(claim, self._scenario, place, self._warnings)
+                place = self._argument(node, ("reader",))
+                readers.unknown(claim.check, claim.arguments, self._scenario.steps, place, self._warnings)
             self._within(claim, node)
             self._kills(claim, node)
         if not self._may_hand_over() and any(
@@ -102,6 +107,10 @@ class _Doubts:
                 self._tree.entries["tokens"].key,
                 "no step hands work from agent to agent, so there are no tokens to count and these claims fail",
             )
+
+    def _steps_are_ours(self) -> bool:
+        """The step of a plugin may start, open or publish whatever it likes."""
+        return all(step.verb in _OWN_VERBS for step in self._scenario.steps)
 
     def _may_hand_over(self) -> bool:
         return any(step.verb == "chain" or step.verb not in _OWN_VERBS for step in self._scenario.steps)
@@ -169,7 +178,10 @@ class _Doubts:
 
     def _within(self, claim: Claim, node: Mapping) -> None:
         word = self._vocabulary.checks.get(claim.check)
-        if claim.within > 0 and word is not None and word.growth_can_break(claim.arguments):
+        if claim.within <= 0 or word is None:
+            return
+        # A claim that is not true yet is worth waiting for, even if later messages may break it again.
+        if word.growth_can_break(claim.arguments) and word.holds_of_nothing(claim.arguments):
             self._warnings.add(
                 node.entries["within"].key,
                 "waiting does not help this claim: more messages can only break it",
@@ -193,7 +205,7 @@ class _Doubts:
             self._warnings.add(place, f"there are no faults (yet), so nothing tries these: {names}")
 
     def _unused_agents(self) -> None:
-        if any(step.verb not in _OWN_VERBS for step in self._scenario.steps):
+        if not self._steps_are_ours():
             return
         working = {
             turn.agent

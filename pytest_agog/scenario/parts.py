@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_agog.scenario import model, rules, shape
+from pytest_agog.scenario import comms_steps, model, rules, shape
 from pytest_agog.scenario.data_files import DataRoots
 from pytest_agog.scenario.limits import check_limits
-from pytest_agog.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, plain
+from pytest_agog.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, locate, plain
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.scenario import Claim, Step
 from pytest_agog.scenario.shape import Named
@@ -94,6 +94,8 @@ class Parts:
             rules.check_publish(arguments, node, self._problems)
         elif isinstance(arguments, (model.Kill, model.Restart)):
             rules.check_server(arguments, node, self._services, self._problems)
+        elif isinstance(arguments, comms_steps.Open):
+            rules.check_instance(arguments.instance, locate(node, ("instance",)).place, self._services, self._problems)
         return arguments
 
     def _until(self, node: Node) -> None:

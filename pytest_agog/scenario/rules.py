@@ -16,6 +16,7 @@ from pytest_agog.scenario.data_files import DataRoots, NotFound
 from pytest_agog.scenario.nodes import Mapping, Node, Scalar, Sequence, locate
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.shape import A_BLOCK
+from pytest_agog.scenario.source import Place
 from pytest_agog.scenario.walking import leaves
 from pytest_agog.scenario.words import did_you_mean, listed, shown
 from pytest_agog.values import DataFolderPath, DataPath
@@ -151,13 +152,7 @@ def check_server(
         return
     place = locate(node, ("server",)).place
     if step.component == "comms":
-        instances = services.comms.instances if services.comms is not None else 1
-        if step.server > instances:
-            problems.add(
-                place,
-                f"there is no instance {step.server} of comms: this scenario runs {instances}",
-                f"services: {{comms: {{instances: {step.server}}}}} runs more",
-            )
+        check_instance(step.server, place, services, problems)
     elif step.component != "nats":
         problems.add(place, f"{step.component} is one server, so none can be named")
     elif step.server > services.nats.servers:
@@ -165,6 +160,19 @@ def check_server(
             place,
             f"there is no server {step.server}: this scenario runs {services.nats.servers}",
             "services: {nats: {servers: 3}} makes a cluster",
+        )
+
+
+def check_instance(number: int, place: Place, services: model.Services | None, problems: Problems) -> None:
+    """The instance of comms that a step names exists."""
+    if services is None:
+        return  # what is wrong with them is told already
+    instances = services.comms.instances if services.comms is not None else 1
+    if number > instances:
+        problems.add(
+            place,
+            f"there is no instance {number} of comms: this scenario runs {instances}",
+            f"services: {{comms: {{instances: {number}}}}} runs more",
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pytest_agog.scenario import model
+from pytest_agog.scenario.comms_steps import Backfill
 from pytest_agog.scenario.nodes import Mapping, Node, Sequence, locate
 from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.scenario import Claim, Scenario
@@ -86,7 +87,7 @@ def one_moment_twice(claim: Claim, place: Callable[[int], Place], warnings: Prob
 
 
 def unknown_process(claim: Claim, scenario: Scenario, place: Place, warnings: Problems) -> None:
-    """A `process` claim names an agent, a step's `as` or a command; nothing else is started."""
+    """A `process` claim names an agent, a step's `as` or a command, or a backfill; nothing else is started."""
     if claim.check != "process":
         return
     names = set(scenario.agents)
@@ -95,6 +96,8 @@ def unknown_process(claim: Claim, scenario: Scenario, place: Place, warnings: Pr
             names.update(turn.agent for turn in step.arguments.turns)
         elif isinstance(step.arguments, model.Run):
             names.add(step.arguments.as_ or step.arguments.command[0])
+        elif isinstance(step.arguments, Backfill):
+            names.add("backfill")
     name = getattr(claim.arguments, "name", None)
     if isinstance(name, str) and name not in names:
         near = did_you_mean(name, sorted(names))

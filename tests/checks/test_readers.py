@@ -51,6 +51,7 @@ def _read(book: Book, *numbers: int | str | None) -> None:
         ([1, 3, 2], {"ordered": True}, "event 2 came after event 3"),
         ([9, 10], {"ordered": True}, ""),
         ([1, None], {"once": True}, "1 event without an id"),
+        ([1, None], {"ordered": True}, "an event has no id"),
         ([1, "b7"], {"ordered": True}, "the id 'b7', which is no number"),
         ([], {"once": True}, "nothing to judge: it got no event"),
         ([], {"count": 0}, ""),
@@ -172,6 +173,32 @@ def test_a_page_that_is_not_there(book: Book) -> None:
     assert "was not looked at" in book.judge("page", path="/agents").observed
     _page(book, status=404)
     assert book.judge("page", path="/agents").observed == "it was answered with status 404"
+
+
+def test_a_page_that_stays_is_judged_by_what_it_shows_now(book: Book) -> None:
+    payload = book.put("A run: Research is done")
+    book.fact(PageSeen("page:live", "live", "http://127.0.0.1:1/agents/r", 404, payload))
+    assert book.judge("page", reader="live", text="Research is done").passed
+    assert book.judge("page", reader="live", absent="Error").passed
+    assert book.judge("page", reader="live", no_script=True).passed
+    assert not book.judge("page", reader="live", text="Error").passed
+    assert book.judge("page", reader="live").observed == "it was answered with status 404"
+
+
+def test_a_page_that_nobody_served(book: Book) -> None:
+    book.fact(PageSeen("page:live", "live", "http://127.0.0.1:1/", None, book.put("no site"), reason="refused"))
+    assert book.judge("page", reader="live", absent="Error").observed == "no answer: refused"
+
+
+def test_when_waiting_can_only_break_a_claim(book: Book) -> None:
+    def holds_of_nothing(**given: Any) -> bool:
+        return CHECKS["sse"].holds_of_nothing(SseArguments.model_validate({"reader": "live", **given}))
+
+    assert holds_of_nothing(count={"at_most": 3})
+    assert holds_of_nothing(count=0)
+    assert not holds_of_nothing(count=3)
+    assert not holds_of_nothing(count=0, once=True)
+    assert not holds_of_nothing(once=True)
     book.fact(PageSeen("page:/agents", "/agents", "", None, reason="connection refused"))
     assert "connection refused" in book.judge("page", path="/agents").observed
 

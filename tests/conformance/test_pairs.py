@@ -3,19 +3,29 @@
 In `pass-*.yaml` every claim must hold. In `reject-*.yaml` the play must succeed, every claim of the check under test
 must fail (not error: it must have looked and found the fault), and every other claim must hold, so that the fault is
 the only one.
+
+A scenario with the variable `fault` is played on the system that `target.yaml` beside it describes, which is given that
+fault in its environment as FAULT; any other scenario is played on the reference system.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_agog.checks.base import Verdict
+from pytest_agog.play.play import play
 from pytest_agog.play.result import PlayResult
 from pytest_agog.play.vocabulary import vocabulary
 from pytest_agog.scenario.load import load
+from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.session.run import AgogRun, run_of
+from pytest_agog.stage.parts import PartProcess
+from pytest_agog.stage.target_file import read_target
+from pytest_agog.stage.targets import Target
+from tests.browser import need_browser
 from tests.conformance.complete import missing
 
 HERE = Path(__file__).parent
@@ -23,9 +33,11 @@ CASES = sorted(HERE.glob("*/pass-*.yaml")) + sorted(HERE.glob("*/reject-*.yaml")
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_verdict(path: Path, agog_play: Callable[..., PlayResult]) -> None:
-    for scenario in load(path, vocabulary()):
-        result = agog_play(scenario)
+def test_verdict(path: Path, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    if path.parent.name == "page":
+        need_browser()
+    for number, scenario in enumerate(load(path, vocabulary())):
+        result = _played(scenario, run_of(request.config), tmp_path / str(number))
         assert result.failure is None, result.failure
         under_test = [judged for judged in result.judgements if judged.claim.check == path.parent.name]
         assert under_test, f"{path} has no claim of the check {path.parent.name}"
@@ -36,6 +48,20 @@ def test_verdict(path: Path, agog_play: Callable[..., PlayResult]) -> None:
             assert judged.verdict.observed
             if judged in must_fail:
                 assert _shown(judged.verdict), judged.verdict
+
+
+def _played(scenario: Scenario, run: AgogRun, folder: Path) -> PlayResult:
+    options = run.play_options(scenario, folder, None, lambda _: None)
+    fault = scenario.variables.get("fault")
+    if fault is not None:
+        options = replace(options, target=_with_fault(scenario.path.parent / "target.yaml", str(fault)))
+    return run.loop.call(play(scenario, options))
+
+
+def _with_fault(file: Path, fault: str) -> Target:
+    target = read_target(file)
+    assert isinstance(target.comms, PartProcess)
+    return replace(target, comms=replace(target.comms, env={**target.comms.env, "FAULT": fault}))
 
 
 def _shown(verdict: Verdict) -> bool:

@@ -17,13 +17,15 @@ try:
     load(Path(sys.argv[1]), vocabulary())
 except ScenarioErrors as error:
     print(error.problems[0])
-heavy = {"nats", "psycopg", "httpx", "rs_bpe", "regex", "rich", "jinja2"}
+heavy = {"nats", "psycopg", "httpx", "rs_bpe", "regex", "rich", "jinja2", "playwright", "starlette"}
 print(sorted(name for name in sys.modules if name in heavy or name.startswith("pytest_agog.stage.")))
 """
 
 
 def test_every_verb_is_played_by_something() -> None:
-    assert list(vocabulary().steps) == ["chain", "publish", "run", "wait", "kill", "restart"]
+    assert list(vocabulary().steps) == [
+        "chain", "publish", "run", "wait", "kill", "restart", "open", "backfill", "cut",
+    ]  # fmt: skip
 
 
 def test_reading_a_wrong_file_loads_neither_clients_nor_the_stage(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class Word:
     example: str = "- {id: a, claim: b, check: c}"
     kills: Sequence[str] = ()
     growth_can_break: Callable[[Any], bool] = field(default=lambda _: False)
+    holds_of_nothing: Callable[[Any], bool] = field(default=lambda _: False)
     vacuous: Callable[[Any], str | None] = field(default=lambda _: None)
 
 
@@ -86,9 +87,10 @@ def words() -> Vocabulary:
             example="- id: a\n  claim: b\n  check: message\n  with: {subject: results.>}",
             kills=("comms.lose",),
             growth_can_break=lambda a: a.count is not None and a.count.has_upper_limit,
+            holds_of_nothing=lambda a: a.count is not None and a.count.holds(0),
             vacuous=lambda a: "zero or more is always true" if a.count is not None and a.count.cannot_fail else None,
         ),
-        Word("never", NeverArguments, growth_can_break=lambda _: True),
+        Word("never", NeverArguments, growth_can_break=lambda _: True, holds_of_nothing=lambda _: True),
         Word("deliverable", DeliverableArguments),
         Word("stream", StreamArguments),
         Word("process", ProcessArguments),

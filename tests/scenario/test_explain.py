@@ -29,6 +29,24 @@ def test_a_step_with_what_stands_in_it(words: Vocabulary) -> None:
     assert "retries  whole number, default 0" in told
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("open", "  drop_after "),
+        ("open", "  as        name, required"),
+        ("backfill", "  dir "),
+        ("cut", "  link  comms-nats or comms-postgres or reader-comms, required"),
+        ("sse", "  latency_p99 "),
+        ("page", "  no_script "),
+        ("lag", "  pending_and_unacked "),
+    ],
+)
+def test_the_words_of_agent_comms(word: str, told: str) -> None:
+    found = as_text(explain(word, vocabulary()))
+    assert told in found
+    assert all(argument.meaning for part in explain(word, vocabulary()).sections for argument in part.arguments)
+
+
 def test_the_format(words: Vocabulary) -> None:
     told = explain("format", words)
     assert [section.title for section in told.sections][:3] == ["Scenario", "services", "agents"]

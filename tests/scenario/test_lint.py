@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_agog.checks.registry import builtin_checks
+from pytest_agog.scenario.comms_steps import Backfill
 from pytest_agog.scenario.lint import Report, lint
+from pytest_agog.scenario.vocabulary import StepWord
 
 HEAD = "agog: 1\nname: s\n"
 CHAIN = "steps: [{chain: {feature: f, turns: [{agent: roy, task: t}]}}]\n"
@@ -60,7 +62,13 @@ def claim(check: str, arguments: str, more: str = "") -> str:
             claim("message", "{subject: a, count: {at_most: 3}}", ", »within: 2s"),
             ["waiting does not help this claim: more messages can only break it"],
         ),
+        (claim("message", "{subject: a, count: 0}", ", »within: 2s"),
+         ["waiting does not help this claim: more messages can only break it"]),
+        (claim("never", "{subject: errors.>}", ", »within: 2s"),
+         ["waiting does not help this claim: more messages can only break it"]),
         (claim("message", "{subject: a, count: {at_least: 3}}", ", within: 2s"), []),
+        (claim("message", "{subject: a, count: 3}", ", within: 2s"), []),
+        (claim("message", "{subject: a, count: {between: [1, 3]}}", ", within: 2s"), []),
         (claim("message", "{subject: a}", ", kills: [comms.lose, »comms.loose]"),
          ["there is no fault 'comms.loose' (yet); did you mean 'comms.lose'?"]),
         ("vars: {»used: 1, »usd: 2, ok: 3}\nsummary: ${ok}!\n" + claim("message", "{subject: a}"),
@@ -160,3 +168,58 @@ def test_no_message_comes_after_itself(desk: Any, sequence: str, entries: list[s
     desk.words = replace(desk.words, checks={"order": builtin_checks()["order"]})
     said = [f"this claim can never pass: entries {pair} mean the same message" for pair in entries]
     assert look(desk, HEAD + claim("order", f"{{sequence: {sequence}}}"))[0] == said
+
+
+READERS = "steps: [{open: {sse: {runId: r}, as: live}}, {open: {page: /agents, as: list}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (claim("sse", "{reader: live}") + READERS, []),
+        (claim("page", "{reader: list}") + READERS, []),
+        (claim("page", "{path: /agents}"), []),
+        (claim("sse", "{reader: »life}") + READERS, ["no step opens the reader 'life'; did you mean 'live'?"]),
+        (claim("sse", "{reader: »live}"), ["no step opens the reader 'live'"]),
+        (
+            claim("sse", "{reader: »list}") + READERS,
+            ["the reader 'list' is opened as `page`, so the check `sse` finds nothing"],
+        ),
+        (
+            claim("page", "{reader: »live}") + READERS,
+            ["the reader 'live' is opened as `sse`, so the check `page` finds nothing"],
+        ),
+        (
+            claim("stream", "{name: A}")
+            + "steps: [{wait: {until: {sse: {reader: »live}}}}, {open: {sse: {runId: r}, as: live}},"
+            + " {wait: {until: {sse: {reader: live}}}}]\n",
+            ["no earlier step opens the reader 'live'"],
+        ),
+        (
+            claim("stream", "{name: A}")
+            + "steps: [{open: {sse: {runId: r}, as: a}}, {open: {page: /agents, as: a}},"
+            + " {open: {sse: {runId: s}, as: »a}}]\n",
+            ["the reader 'a' is opened twice: this closes the one of line 5, and checks take both for one"],
+        ),
+        (claim("stream", "{name: A}") + "steps: [{cut: {link: comms-nats}}]\n", []),
+        (claim("process", "{name: backfill}") + "steps: [{backfill: {dir: .}}]\n", []),
+        (claim("sse", "{reader: live, count: 3, once: true}", ", within: 2s") + READERS, []),
+        (
+            claim("sse", "{reader: live, count: {at_most: 3}}", ", »within: 2s") + READERS,
+            ["waiting does not help this claim: more messages can only break it"],
+        ),
+        (claim("page", "{reader: list, no_script: true}", ", within: 2s") + READERS, []),
+        (claim("rows", "{exactly_once: true}", ", within: 2s"), []),
+        (claim("rows", "{count: 0}", ", within: 2s"), []),
+        (claim("lag", "{stream: S, consumer: c, pending_and_unacked: 0}", ", within: 2s"), []),
+    ],
+)
+def test_readers(desk: Any, text: str, expected: list[str]) -> None:
+    desk.words = replace(desk.words, checks={**desk.words.checks, **builtin_checks()})
+    assert look(desk, HEAD + text)[0] == expected
+
+
+def test_the_step_of_a_plugin_may_open_readers_too(desk: Any) -> None:
+    own = StepWord("look", Backfill, "- look: {dir: .}")
+    desk.words = replace(desk.words, checks=builtin_checks(), steps={**desk.words.steps, "look": own})
+    look(desk, HEAD + claim("sse", "{reader: live}") + "steps: [{look: {dir: .}}]\n")

@@ -166,6 +166,9 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         ("kill:»", ["expected a mapping, not nothing (null)"]),
         ("kill: {component: »nat}", ["expected nats, postgres or comms, not 'nat'; did you mean 'nats'?"]),
         ("kill: {component: nats, server: »2}", ["there is no server 2: this scenario runs 1"]),
+        ("open: {page: /agents, as: a, instance: »2}", ["there is no instance 2 of comms: this scenario runs 1"]),
+        ("open: {sse: {runId: r}, as: a, instance: »9}", ["must be at most 4, not 9"]),
+        ("kill: {component: comms, server: »3}", ["there is no instance 3 of comms: this scenario runs 1"]),
         ("kill: {component: postgres, server: »1}", ["postgres is one server, so none can be named"]),
         (
             "»restart: {»componnt: nats}",

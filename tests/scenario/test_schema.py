@@ -33,6 +33,10 @@ GOOD: dict[str, Any] = {
         {"chain": {"feature": "${f}", "turns": [{"agent": "a", "task": "b-${n}", "fetches": ["x#H"]}], "retries": 2}},
         {"publish": {"subject": "a", "json": {"a": 1}, "times": "${n}", "core": "${core}"}},
         {"wait": {"until": {"message": {"subject": "a", "count": "${n}"}}, "within": "10s"}},
+        {"open": {"sse": {"workflowUid": "${u}", "workflowNamespace": "n", "limit": "${n}"}, "as": "live"}},
+        {"open": {"page": "/agents/${run}", "as": "page", "instance": 2}},
+        {"backfill": {"dir": "runs/1", "run_id": "${run}", "expect_exit": 2}},
+        {"cut": {"link": "reader-comms", "for": "2s"}},
     ],
     "tokens": {"spawn_savings": {"at_least": "95%"}, "notice": 200},
     "proof": [
@@ -81,6 +85,12 @@ BAD: dict[str, Callable[[Any], object]] = {
     "step key": lambda d: d["steps"][1]["publish"].update(tims=3),
     "turn key": lambda d: d["steps"][0]["chain"]["turns"][0].update(agnt=1),
     "bool for int": lambda d: d["steps"][1]["publish"].update(times=True),
+    "link": lambda d: d["steps"][6]["cut"].update(link="comms-agents"),
+    "cut for no time": lambda d: d["steps"][6]["cut"].update({"for": "2"}),
+    "selector": lambda d: d["steps"][3]["open"]["sse"].update(runid="r"),
+    "page that is no path": lambda d: d["steps"][4]["open"].update(page="agents"),
+    "nameless reader": lambda d: d["steps"][3]["open"].pop("as"),
+    "backfill of nothing": lambda d: d["steps"][5]["backfill"].pop("dir"),
     "check in wait": lambda d: d["steps"][2]["wait"]["until"].update(mesage={}),
     "arguments in wait": lambda d: d["steps"][2]["wait"]["until"]["message"].update(cnt=1),
     "token key": lambda d: d["tokens"].update(notices=1),
@@ -112,6 +122,25 @@ def test_bundled_and_starter_scenarios_load_and_are_valid(desk: Any) -> None:
     for path in paths:
         assert load(path, words), path
         assert [error.message for error in made.iter_errors(plain_data(path))] == [], path
+
+
+@pytest.mark.parametrize(
+    ("check", "arguments", "fits"),
+    [
+        ("sse", {"reader": "live", "count": 3, "once": True, "latency_p99": {"at_most": "100ms"}}, True),
+        ("sse", {"count": 3}, False),
+        ("sse", {"reader": "live", "once": "yes"}, False),
+        ("page", {"path": "/agents", "text": ["a", "b"], "absent": "c", "no_script": True}, True),
+        ("page", {"path": "agents"}, False),
+        ("page", {"reader": "live", "texts": "a"}, False),
+        ("lag", {"stream": "S", "consumer": "c", "pending_and_unacked": {"at_most": 3}}, True),
+        ("lag", {"stream": "S", "consumer": "c"}, False),
+    ],
+)
+def test_checks_of_agent_comms(check: str, arguments: dict[str, Any], fits: bool) -> None:
+    made = jsonschema.Draft202012Validator(schema(vocabulary()))
+    claim = {"id": "a", "claim": "b", "check": check, "with": arguments}
+    assert made.is_valid({"agog": 1, "name": "x", "proof": [claim]}) is fits
 
 
 def test_every_key_is_described(words: Vocabulary) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -55,7 +56,7 @@ def test_typed_into_a_shell(tmp_path: Path, text: str, item: str, options: str) 
 
 
 def test_a_bundled_scenario_from_an_empty_folder_without_pytest_on_the_path(tmp_path: Path) -> None:
-    python = sys.executable
+    python = shlex.quote(sys.executable)
     options = "--agog-scenario=monitoring --agog-nats-url=nats://127.0.0.1:9"
     first = shell(f"{python} -m pytest {options}", tmp_path, path=False)
     command = again(first)[0]

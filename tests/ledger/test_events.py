@@ -172,7 +172,10 @@ async def test_nobody_answers() -> None:
     async with _server([_stay]) as url:
         pass
     reader = EventReader(ledger, "live", url)
-    assert not await reader.start(0.2)
+    starting = asyncio.create_task(reader.start(60))
+    await _until(ledger, lambda: bool(ledger.of(ReaderConnected)))
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
     await reader.close()
     assert [item.fact.status for item in ledger.of(ReaderConnected)] == [None]
 

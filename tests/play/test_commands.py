@@ -23,6 +23,7 @@ async def test_an_agent_is_told_its_work_in_environment_and_on_stdin(
     monkeypatch.setenv("NATS_CREDS", "/somewhere/else.creds")
     monkeypatch.setenv("DATABASE_URL", "postgresql://production")
     monkeypatch.setenv("AGOG_REQUIREMENT", "REQ-OLD")
+    monkeypatch.delenv("AGOG_REQUIRE", raising=False)
     command = scene.agent(
         "agents/roy.py",
         """

@@ -27,7 +27,7 @@ def said(content: str, times: int = 1) -> dict[str, Any]:
 
 
 def stored(count: int) -> dict[str, Any]:
-    return {"wait": {"until": {"rows": {"count": count}}, "within": "10s"}}
+    return {"wait": {"until": {"rows": {"count": count}}, "within": "30s"}}
 
 
 async def foreign(scene: Scene, *steps: Any, proof: list[Any]) -> PlayResult:
@@ -57,9 +57,9 @@ async def test_a_foreign_system_is_judged_in_the_contracts_words(scene: Scene) -
             claim("table", "no-such", name="workflow_comms.agent_messages", columns={"agent_run_uid": "text"}),
             claim("stream", "stream", name="agent-comms", subjects=["argo.workflow.>", "agentrun.>"]),
             claim("consumer", "consumer", stream="agent-comms", name="jangar-agent-comms", filter="agentrun.>"),
-            claim("lag", "lag", "10s", **LAG),
+            claim("lag", "lag", "30s", **LAG),
             claim("http", "health", path="/healthz", status=200),
-            claim("sse", "seen", "10s", reader="live", count=4, once=True, ordered=True,
+            claim("sse", "seen", "30s", reader="live", count=4, once=True, ordered=True,
                   latency_p99={"at_most": "1m"}),
             claim("no_loss", "kept", subjects=["agentrun.>"]),
             claim("message", "crossed", subject="agentrun.ns.*.uid-1.>", count=4),
@@ -81,7 +81,7 @@ async def test_a_cut_link_heals_by_itself_and_nothing_is_lost(scene: Scene) -> N
         said("while NATS cannot be reached either"),
         {"cut": {"link": "comms-nats", "heal": True}},
         {"cut": {"link": "comms-nats", "heal": True}},
-        proof=[claim("rows", "once", "10s", exactly_once=True, count=2), claim("lag", "lag", "10s", **LAG)],
+        proof=[claim("rows", "once", "30s", exactly_once=True, count=2), claim("lag", "lag", "30s", **LAG)],
     )
     assert result.failure is None, result.failure
     assert set(outcomes(result).values()) == {"passed"}
@@ -101,7 +101,7 @@ async def test_a_reader_that_is_cut_off_resumes(scene: Scene) -> None:
         {"cut": {"link": "reader-comms", "for": "100ms"}},
         said("two"),
         stored(2),
-        proof=[claim("sse", "seen", "10s", reader="live", count=2, once=True, ordered=True)],
+        proof=[claim("sse", "seen", "30s", reader="live", count=2, once=True, ordered=True)],
     )
     assert result.failure is None, result.failure
     assert outcomes(result) == {"seen": "passed"}
@@ -146,7 +146,7 @@ async def test_rows_survive_a_postgres_that_is_killed(scene: Scene) -> None:
         said("while it is away", times=50),
         {"restart": {"component": "postgres"}},
         stored(100),
-        proof=[claim("rows", "once", exactly_once=True, count=100), claim("lag", "lag", "10s", **LAG)],
+        proof=[claim("rows", "once", exactly_once=True, count=100), claim("lag", "lag", "30s", **LAG)],
     )
     assert result.failure is None, result.failure
     assert set(outcomes(result).values()) == {"passed"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,9 @@ def run(
     binaries = tmp_path / "bin"
     binaries.mkdir()
     agog = binaries / "agog"
-    agog.write_text(f"#!{sys.executable}\nfrom pytest_agog.cli import main\nmain()\n")
+    agog.write_text(
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pytest_agog "$@"\n'
+    )  # no path in a #! has spaces
     agog.chmod(0o755)
 
     def step(

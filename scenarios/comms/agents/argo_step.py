@@ -1,4 +1,4 @@
-"""Runs one step of the Argo template in a pod's stead: its script and environment unchanged, Argo's variables filled in.
+"""Runs one step of the Argo template in a pod's stead: script and environment unchanged, Argo's variables filled in.
 
 Usage: argo_step.py TEMPLATE [NAME=VALUE …], names as in the template (`workflow.name`, `workflow.parameters.agent-id`).
 """

@@ -13,7 +13,7 @@ async def main(seconds: float, messages: int) -> None:
     client = await nats.connect(os.environ["NATS_URL"])
     js = client.jetstream()
     # The request of the worker that was stopped may still wait at the server; what it swallowed would come twice.
-    while (await js.consumer_info("agent-comms", "jangar-agent-comms")).num_waiting != 1:
+    while (await js.consumer_info("agent-comms", "jangar-agent-comms")).num_waiting != 1:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute("LOCK TABLE workflow_comms.agent_messages IN EXCLUSIVE MODE")

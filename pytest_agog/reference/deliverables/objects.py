@@ -86,13 +86,22 @@ class Objects:
         tail = Tail(self._link, f"OBJ_{reference.bucket}", pattern, Start())
         try:
             await tail.open()
-            if tail.waiting < wanted:
-                raise self._unreadable(reference, url, f"{tail.waiting} of its {wanted} chunks are there")
+            # In a cluster the consumer may stand on a replica that lags behind; the leader knows.
+            if tail.waiting < wanted and (held := await self._held(bucket, pattern)) < wanted:
+                raise self._unreadable(reference, url, f"{held} of its {wanted} chunks are there")
             return await _join(tail, wanted)
         except TimeoutError:
             raise self._unreadable(reference, url, f"a chunk did not come within {_CHUNK_TIMEOUT:g} s") from None
         finally:
             await tail.close()
+
+    async def _held(self, bucket: str, pattern: str) -> int:
+        """How many chunks the leader of the bucket's stream holds."""
+        try:
+            info = await jetstream.call(self._link, f"STREAM.INFO.OBJ_{bucket}", {"subjects_filter": pattern})
+        except jetstream.Refusal as refusal:
+            raise refusal.as_error(f"reading bucket {bucket}", url=self._link.url) from None
+        return sum(int(count) for count in (info["state"].get("subjects") or {}).values())
 
     async def _info(self, bucket: str, name: str) -> dict[str, Any] | None:
         # From the leader: whether the object is there must not depend on which replica answers.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -15,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pytest_agog.errors import BadInput, ServiceError
+from pytest_agog.errors import ServiceError
 from pytest_agog.masking import mask
 from pytest_agog.reference.comms.backfill.reconciling import complete_run
 from pytest_agog.reference.comms.events import asking, metrics, streaming
+from pytest_agog.reference.comms.events.completing import Completing
 from pytest_agog.reference.comms.events.hub import Hub, running
 from pytest_agog.reference.comms.events.metrics import EventCounts
 from pytest_agog.reference.comms.events.pool import make_pool
@@ -26,6 +28,7 @@ from pytest_agog.reference.comms.events.reading import Reading
 from pytest_agog.reference.comms.ingest.counters import IngestCounts
 from pytest_agog.reference.comms.ingest.state import Readiness
 from pytest_agog.reference.comms.models import RunSummary
+from pytest_agog.reference.comms.pages import rendering
 from pytest_agog.reference.comms.pages.routes import routes as page_routes
 
 if TYPE_CHECKING:
@@ -61,8 +64,9 @@ class Web:
 
 def build_app(web: Web) -> Starlette:
     """All routes."""
-    api = _Api(web)
-    return Starlette(
+    completing = Completing(web.complete)
+    api = _Api(web, completing)
+    app = Starlette(
         routes=[
             Route("/api/agents/events", _EventsEndpoint(web), methods=["GET"]),
             Route("/api/agents/runs", api.runs, methods=["GET"]),
@@ -74,6 +78,8 @@ def build_app(web: Web) -> Starlette:
         ],
         exception_handlers={Exception: _fault},
     )
+    app.state.completing = completing
+    return app
 
 
 @contextlib.asynccontextmanager
@@ -91,19 +97,24 @@ async def running_app(service: CommsService) -> AsyncIterator[Starlette]:
     pool = make_pool(settings.postgres_dsn)
     await pool.open(wait=False)
     hub = Hub(settings.postgres_dsn, report)
+    warming = asyncio.create_task(asyncio.to_thread(rendering.warm_up))
     try:
         async with running(hub):
-            yield build_app(
-                Web(
-                    pool,
-                    hub,
-                    Reading(pool),
-                    service.counts,
-                    service.readiness,
-                    lambda run_id: complete_run(pool, settings.artifacts, run_id),
-                )
+            web = Web(
+                pool,
+                hub,
+                Reading(pool),
+                service.counts,
+                service.readiness,
+                lambda run_id: complete_run(pool, settings.artifacts, run_id),
             )
+            app = build_app(web)
+            try:
+                yield app
+            finally:
+                await app.state.completing.stop()
     finally:
+        await asyncio.gather(warming, return_exceptions=True)
         service.health.drop(EVENTS)
         await pool.close(timeout=1)
 
@@ -122,9 +133,11 @@ class _EventsEndpoint:
     async def _answer(self, request: Request) -> Response | streaming.EventStream:
         web = self._web
         try:
-            asked = asking.read(request.query_params, request.headers)
+            asked = asking.read(asking.query_of(request.scope["query_string"]), request.headers)
         except asking.Refused as error:
             return JSONResponse({"error": str(error)}, error.status, _PLAIN)
+        if request.method == "HEAD":  # there is no body, and so nothing that would ever end
+            return Response(headers=dict(streaming.HEADERS_SHOWN))
         position = web.hub.position
         if position is None or not web.hub.listening:
             web.events = replace(web.events, errors=web.events.errors + 1)
@@ -141,9 +154,9 @@ class _EventsEndpoint:
 
 
 class _Api:
-    def __init__(self, web: Web) -> None:
+    def __init__(self, web: Web, completing: Completing) -> None:
         self._web = web
-        self._completing: dict[str, asyncio.Task[Any]] = {}
+        self._completing = completing
 
     async def runs(self, request: Request) -> Response:
         limit, before = request.query_params.get("limit", "200"), request.query_params.get("before")
@@ -151,6 +164,8 @@ class _Api:
             return JSONResponse({"error": f"limit must be a whole number from 1 to {MAX_RUNS}"}, 422, _PLAIN)
         if before is not None and not (_is_number(before) and int(before) <= asking.MAX_CURSOR):
             return JSONResponse({"error": "before must be a whole number"}, 422, _PLAIN)
+        if not self._web.hub.listening:  # known already: nobody needs to wait for it
+            return _away()
         try:
             async with asyncio.timeout(_PATIENCE):
                 found = await self._web.reading.runs(
@@ -164,20 +179,14 @@ class _Api:
         return JSONResponse({"runs": [_told(run) for run in shown], "next": more}, headers=_PLAIN)
 
     async def complete(self, request: Request) -> Response:
-        """Begin a run's backfill, unless it is under way; 202 either way, since doing it twice changes nothing."""
-        run_id = str(request.path_params["run_id"])
-        if "\0" in run_id or "\ufffd" in run_id or not run_id or len(run_id.encode("utf-8", "replace")) > 1000:
-            return JSONResponse({"error": "the run's id cannot be stored"}, 422, _PLAIN)
-        if run_id not in self._completing:
-            task = self._completing[run_id] = asyncio.create_task(self._complete(run_id))
-            task.add_done_callback(lambda _: self._completing.pop(run_id, None))
-        return JSONResponse({"run_id": run_id, "backfill": "started"}, 202, _PLAIN)
-
-    async def _complete(self, run_id: str) -> None:
+        """Begin a run's backfill; 202 also when one is under way, since doing it again changes nothing."""
         try:
-            await self._web.complete(run_id)
-        except (BadInput, *_TROUBLES) as error:
-            _LOG.warning("backfill of a run: %s", mask(" ".join(str(error).split())[:200]))
+            run_id = asking.run_in(str(request.path_params["run_id"]), request.scope.get("raw_path"))
+        except asking.Refused as error:
+            return JSONResponse({"error": str(error)}, error.status, _PLAIN)
+        if not self._completing.begin(run_id):
+            return JSONResponse({"error": "many backfills are under way"}, 503, {**_PLAIN, "Retry-After": RETRY_AFTER})
+        return JSONResponse({"run_id": run_id, "backfill": "started"}, 202, _PLAIN)
 
     async def healthy(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_PLAIN)
@@ -209,8 +218,9 @@ def _away() -> Response:
     return JSONResponse({"error": _AWAY}, 503, {**_PLAIN, "Retry-After": RETRY_AFTER})
 
 
-async def _fault(_: Request, __: Exception) -> Response:
-    """Nothing of what went wrong inside is shown outside; the server logs it. [J17]"""
+async def _fault(request: Request, error: Exception) -> Response:
+    """Nothing of what went wrong inside is shown outside; it stands in the log. [J17]"""
+    _LOG.error("%s failed: %s", request.scope["path"], mask("".join(traceback.format_exception(error))))
     return JSONResponse({"error": "an internal error"}, 500, _PLAIN)
 
 

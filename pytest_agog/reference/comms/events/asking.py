@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.datastructures import QueryParams
 
 from pytest_agog.reference.comms.events.selecting import GENERAL
 from pytest_agog.reference.comms.models import Selector
+from pytest_agog.wire.comms_rows import MAX_KEY_BYTES
 from pytest_agog.wire.times import parse_time
 
 MAX_LIMIT: Final = 10_000
@@ -41,6 +43,34 @@ class Asked:
     """Resume behind this row; then neither `limit` nor `since` cuts anything."""
 
 
+def query_of(raw: bytes) -> QueryParams:
+    """The parameters of a query string.
+
+    Raises:
+        Refused: its bytes are no UTF-8. Starlette would put U+FFFD for them, and so ask for another run.
+    """
+    try:
+        return QueryParams(parse_qsl(raw.decode(), keep_blank_values=True, errors="strict"))
+    except ValueError:
+        raise Refused(422, "the query is no UTF-8 text") from None
+
+
+def run_in(path: str, raw: bytes | None) -> str:
+    """The run id `path`, as a server made it out of the bytes `raw` of the request's path.
+
+    Raises:
+        Refused: it is empty, or no column can hold it.
+    """
+    try:
+        unquote_to_bytes(raw or b"").decode()
+    except ValueError:
+        raise Refused(422, "the run's id is no UTF-8 text") from None
+    if not path:
+        raise Refused(422, "the run's id is empty")
+    _storable("the run's id", path)
+    return path
+
+
 def read(query: QueryParams, headers: Mapping[str, str]) -> Asked:
     """What the request asks for. Other parameters than those of the contract are passed over.
 
@@ -51,9 +81,9 @@ def read(query: QueryParams, headers: Mapping[str, str]) -> Asked:
         if len(query.getlist(name)) > 1:
             raise Refused(422, f"{name} is given more than once")
     selector = _selector(query)
-    limit, since, after = query.get("limit"), query.get("since"), headers.get("last-event-id")
-    if after is None:
-        after = query.get("lastEventId")
+    limit, since = query.get("limit"), query.get("since")
+    # The header is the newer one: a page has the parameter in its address, and its EventSource resumes by header.
+    after = headers.get("last-event-id") or query.get("lastEventId")
     return Asked(
         selector,
         MAX_LIMIT if limit is None else _limit(limit),
@@ -85,10 +115,10 @@ def _selector(query: QueryParams) -> Selector:
 
 def _storable(name: str, value: str) -> None:
     """Any text that a column can hold is fine, however odd."""
-    if "\0" in value or "\ufffd" in value:
-        raise Refused(422, f"{name} holds bytes that no text holds")
-    if len(value.encode("utf-8", "replace")) > 1000:
-        raise Refused(422, f"{name} is longer than 1,000 bytes")
+    if "\0" in value:
+        raise Refused(422, f"{name} holds a NUL character, which nothing that is stored does")
+    if len(value.encode()) > MAX_KEY_BYTES:
+        raise Refused(422, f"{name} is longer than {MAX_KEY_BYTES:,} bytes")
 
 
 def _limit(value: str) -> int:

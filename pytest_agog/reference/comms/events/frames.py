@@ -1,7 +1,9 @@
 """Rows as frames of server-sent events: `id: <seq>`, `event: message`, `data: <json>`.
 
 The JSON comes from Postgres: its keys are the table's columns (without `dedupe_key`), times are RFC 3339 in UTC,
-numbers are those of `attrs` to the last digit. It holds no line break, so one `data:` line takes it whole.
+numbers are those of `attrs` to the last digit. It holds no line break, so one `data:` line takes it whole. [J19]
+Characters that end a line for Unicode but not in server-sent events (NEL, LS, PS) are escaped, since some readers split
+at them all the same.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 HEARTBEAT: Final = b": heartbeat\n\n"
 PAGE: Final = 500
 """Rows that are read at once."""
-WEIGHT: Final = 4_000_000
+WEIGHT: Final = 256_000
 """Bytes of content after which a page ends, so that a few large messages do not fill memory."""
+_LINE_ENDS: Final = tuple((character, f"\\u{ord(character):04x}") for character in "\x85\u2028\u2029")
 _SELECT: Final[LiteralString] = """
     SELECT seq, (
         SELECT to_json(told) FROM (
@@ -47,6 +50,9 @@ class Head:
 
 def encode(seq: int, document: str) -> bytes:
     """The frame of a row whose JSON is `document`."""
+    if not document.isascii():
+        for character, escape in _LINE_ENDS:
+            document = document.replace(character, escape)
     return b"id: %d\nevent: message\ndata: %s\n\n" % (seq, document.encode("utf-8", "replace"))
 
 

@@ -147,6 +147,9 @@ class Hub:
                 said = told(error)
                 _LOG.debug("the listener lost Postgres: %s", said)
                 self._report(said)
+            except Exception:  # a fault of ours: readers would wait for ever without a listener
+                _LOG.exception("the listener begins anew")
+                self._report("the listener failed")
             finally:
                 self._listening = False
             await pause.wait()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import logging
+from time import monotonic
+from typing import Final
 
-if TYPE_CHECKING:
-    from psycopg_pool import AsyncConnectionPool
+import psycopg
+from psycopg_pool import AsyncConnectionPool
 
 SIZE: Final = 4
 PATIENCE: Final = 2.0
@@ -15,20 +17,47 @@ STATEMENT_PATIENCE: Final = 10_000
 _CUT: Final = 8_000
 
 
-def make_pool(dsn: str) -> AsyncConnectionPool:
-    """A pool that is not open yet; a connection that broke is noticed before it is handed out."""
-    from psycopg_pool import AsyncConnectionPool
+class Pool(AsyncConnectionPool):
+    """A connection that broke is noticed before it is handed out, and the next one is tried at once.
 
-    return AsyncConnectionPool(
+    psycopg's own check pauses for a second after the second broken one, and for two after the third: after a restart of
+    Postgres all are broken.
+    """
+
+    async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection:  # noqa: ASYNC109 - psycopg's
+        """A connection that answers.
+
+        Raises:
+            psycopg_pool.PoolTimeout: there was none within `timeout` seconds.
+        """
+        deadline = monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            connection = await super().getconn(max(0.0, deadline - monotonic()))
+            try:
+                await self.check_connection(connection)
+            except psycopg.Error:
+                await connection.close()
+                await self.putconn(connection)
+            except BaseException:
+                await self.putconn(connection)
+                raise
+            else:
+                return connection
+
+
+def make_pool(dsn: str) -> Pool:
+    """A pool that is not open yet."""
+    # It would warn of each attempt; the service tells of an outage once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    return Pool(
         dsn,
         min_size=0,
         max_size=SIZE,
         open=False,
         timeout=PATIENCE,
-        # A failed attempt is over at once: the next request makes the next one, without an ever longer pause between.
+        # A failed attempt is made once more a second later, and not at ever longer intervals.
         reconnect_timeout=0,
         max_idle=60,
-        check=AsyncConnectionPool.check_connection,
         kwargs={
             "autocommit": True,
             "connect_timeout": 2,

@@ -35,34 +35,52 @@ _NEWEST_RUNS: Final[LiteralString] = """
 """Runs by their newest message. Names are found by jumping along the index from one to the next, so this takes time by
 the number of runs and not by that of messages."""
 _SUMMARIES: Final[LiteralString] = """
-    SELECT coalesce(run_id, workflow_uid) AS run,
-           (array_agg(workflow_uid ORDER BY seq DESC) FILTER (WHERE workflow_uid IS NOT NULL))[1],
-           (array_agg(workflow_name ORDER BY seq DESC) FILTER (WHERE workflow_name IS NOT NULL))[1],
-           (array_agg(workflow_namespace ORDER BY seq DESC) FILTER (WHERE workflow_namespace IS NOT NULL))[1],
-           array_agg(DISTINCT agent_id) FILTER (WHERE agent_id IS NOT NULL),
-           count(*),
-           sum(octet_length(content)) / 4,
-           sum(CASE WHEN jsonb_typeof(attrs->'usage'->'total_tokens') = 'number'
-                    THEN (attrs->'usage'->>'total_tokens')::numeric
-                    WHEN jsonb_typeof(attrs->'usage'->'input_tokens') = 'number'
-                         OR jsonb_typeof(attrs->'usage'->'output_tokens') = 'number'
-                    THEN coalesce(CASE jsonb_typeof(attrs->'usage'->'input_tokens') WHEN 'number'
-                                  THEN (attrs->'usage'->>'input_tokens')::numeric END, 0)
-                         + coalesce(CASE jsonb_typeof(attrs->'usage'->'output_tokens') WHEN 'number'
-                                    THEN (attrs->'usage'->>'output_tokens')::numeric END, 0)
-               END),
-           (array_agg(left(coalesce(attrs->>'status', content), 100) ORDER BY seq DESC)
-               FILTER (WHERE kind IN ('status', 'run-outcome') OR (kind = 'run-started')))[1],
-           (array_agg(attrs->>'exit_code' ORDER BY seq DESC)
-               FILTER (WHERE kind IN ('status', 'run-outcome') AND jsonb_typeof(attrs->'exit_code') = 'number'))[1],
-           (array_agg(kind ORDER BY seq DESC) FILTER (WHERE kind IN ('status', 'run-outcome', 'run-started')))[1],
-           min("timestamp"), max("timestamp"), max(seq)
-    FROM workflow_comms.agent_messages
-    WHERE coalesce(run_id, workflow_uid) = ANY(%s)
-    GROUP BY 1
+    SELECT run, coalesce(newest.workflow_uid, sums.uid), coalesce(newest.workflow_name, sums.name),
+           coalesce(newest.workflow_namespace, sums.namespace), sums.agents, sums.messages, sums.bytes / 4,
+           sums.reported, told.words, told.exit_code, sums.error_at = sums.last_at, sums.first_at, sums.last_at,
+           newest.seq
+    FROM unnest(%s::text[]) AS run
+    CROSS JOIN LATERAL (
+        SELECT seq, workflow_uid, workflow_name, workflow_namespace FROM workflow_comms.agent_messages
+        WHERE coalesce(run_id, workflow_uid) = run ORDER BY seq DESC LIMIT 1
+    ) AS newest
+    CROSS JOIN LATERAL (
+        SELECT array_agg(agent_id ORDER BY agent_id) FILTER (WHERE agent_id IS NOT NULL) AS agents,
+               sum(messages) AS messages, sum(bytes) AS bytes, sum(reported) AS reported, max(uid) AS uid,
+               max(name) AS name, max(namespace) AS namespace, max(error_at) AS error_at, min(first_at) AS first_at,
+               max(last_at) AS last_at
+        FROM (
+            SELECT agent_id, count(*) AS messages, sum(octet_length(content)) AS bytes,
+                   max(workflow_uid COLLATE "C") AS uid, max(workflow_name COLLATE "C") AS name,
+                   max(workflow_namespace COLLATE "C") AS namespace,
+                   min("timestamp") AS first_at, max("timestamp") AS last_at,
+                   max("timestamp") FILTER (WHERE kind = 'error') AS error_at,
+                   sum(CASE WHEN jsonb_typeof(attrs->'usage'->'total_tokens') = 'number'
+                            THEN least(greatest((attrs->'usage'->>'total_tokens')::numeric, 0), 1e12)
+                            WHEN jsonb_typeof(attrs->'usage'->'input_tokens') = 'number'
+                                 OR jsonb_typeof(attrs->'usage'->'output_tokens') = 'number'
+                            THEN coalesce(CASE jsonb_typeof(attrs->'usage'->'input_tokens') WHEN 'number'
+                                 THEN least(greatest((attrs->'usage'->>'input_tokens')::numeric, 0), 1e12) END, 0)
+                               + coalesce(CASE jsonb_typeof(attrs->'usage'->'output_tokens') WHEN 'number'
+                                 THEN least(greatest((attrs->'usage'->>'output_tokens')::numeric, 0), 1e12) END, 0)
+                       END) AS reported
+            FROM workflow_comms.agent_messages WHERE coalesce(run_id, workflow_uid) = run GROUP BY agent_id
+        ) AS agents
+    ) AS sums
+    CROSS JOIN LATERAL (
+        SELECT (array_agg(CASE kind WHEN 'run-started' THEN '' ELSE left(coalesce(attrs->>'status', content), 100) END
+                          ORDER BY "timestamp" DESC, seq DESC))[1] AS words,
+               (array_agg(left(attrs->>'exit_code', 20) ORDER BY "timestamp" DESC, seq DESC)
+                FILTER (WHERE kind <> 'run-started' AND jsonb_typeof(attrs->'exit_code') = 'number'))[1] AS exit_code
+        FROM workflow_comms.agent_messages
+        WHERE coalesce(run_id, workflow_uid) = run AND kind IN ('status', 'run-outcome', 'run-started')
+    ) AS told
 """
+"""The last word is the one with the latest time, not the highest `seq`: backfill stores early messages late."""
 _MOST: Final = 2**63 - 1
 RUNNING: Final = "running"
+ERROR: Final = "error"
+"""The status of a run as long as an error is the last that is known of it."""
 
 
 class Reading:
@@ -127,7 +145,8 @@ class Reading:
 
 def _summary(row: Sequence[Any]) -> RunSummary:
     (
-        run, uid, name, namespace, agents, messages, estimate, reported, status, exit_code, kind, first, last, last_seq,
+        run, uid, name, namespace, agents, messages, estimate, reported, words, exit_code, error_is_last, first, last,
+        last_seq,
     ) = row  # fmt: skip
     return RunSummary(
         run_id=run,
@@ -138,7 +157,7 @@ def _summary(row: Sequence[Any]) -> RunSummary:
         messages=int(messages),
         tokens=int(reported if reported is not None else estimate or 0),
         tokens_reported=reported is not None,
-        status=RUNNING if kind in (None, "run-started") else _one_line(status),
+        status=ERROR if error_is_last else " ".join((words or "").split())[:60] or RUNNING,
         exit_code=_whole(exit_code),
         first_at=first,
         last_at=last,
@@ -146,12 +165,10 @@ def _summary(row: Sequence[Any]) -> RunSummary:
     )
 
 
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split())[:60] or RUNNING
-
-
 def _whole(text: str | None) -> int | None:
+    """An exit code as systems have it: 32 bits."""
     try:
-        return None if text is None else int(float(text))
-    except (ValueError, OverflowError):
+        value = float(text or "nan")
+    except ValueError:
         return None
+    return int(value) if -(2**31) <= value < 2**32 else None

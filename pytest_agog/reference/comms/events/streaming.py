@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from psycopg_pool import PoolTimeout
+
 from pytest_agog.reference.comms.events import frames
 from pytest_agog.reference.comms.events.asking import Asked
 from pytest_agog.reference.comms.events.hub import Hub, Subscription
@@ -22,6 +24,7 @@ HEADERS: Final = [
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
 ]
+HEADERS_SHOWN: Final = [(name.decode(), value.decode()) for name, value in HEADERS]
 _LOG = logging.getLogger(__name__)
 
 
@@ -82,8 +85,13 @@ class EventStream:
     async def _history(self, send: Send, upto: int) -> None:
         """Everything between the cursor and `upto`. A connection is held only while a page is read."""
         while self._cursor < upto:
-            async with self._pool.connection() as connection:
-                found = await frames.page(connection, self._asked.selector, self._cursor, upto)
+            try:
+                async with self._pool.connection() as connection:
+                    found = await frames.page(connection, self._asked.selector, self._cursor, upto)
+            except PoolTimeout:
+                if self._hub.listening:  # Postgres is there, and others are first
+                    continue
+                raise
             if found is None:
                 self._cursor = upto
                 return

@@ -66,6 +66,8 @@ class Pages:
         self._browser: Browser | None = None
         self._missing = ""
         self._opened: dict[str, _Opened] = {}
+        self._wanted: set[str] = set()
+        """Names of pages that steps would have opened, had there been a browser."""
 
     async def open(self, name: str, url: str) -> _Opened:
         """Open a page that stays; what is wrong with its answer stands in it.
@@ -74,7 +76,9 @@ class Pages:
             NoBrowser: this machine has none.
         """
         await self._let_go(name)
+        self._wanted.add(name)
         opened = self._opened[name] = await self._open(url)
+        self._wanted.discard(name)
         return opened
 
     async def look(self, probe: PageProbe, payloads: Payloads) -> PageSeen:
@@ -83,6 +87,8 @@ class Pages:
         once = opened is None
         try:
             if opened is None:
+                if probe.target in self._wanted and self._missing:
+                    return PageSeen(probe.key, probe.target, "", None, reason=self._missing, browser=False)
                 if not probe.target.startswith("/") or self._base is None:
                     reason = "no step opened a page of that name" if self._base else "this play has no HTTP service"
                     return PageSeen(probe.key, probe.target, "", None, reason=reason)

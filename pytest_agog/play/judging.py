@@ -80,6 +80,8 @@ def _at_once(ledger: Ledger, asked: Asked, waited: float) -> Answer | None:
         verdict = asked.check.judge(ledger, asked.arguments)
     except Exception as error:
         return Answer(_broken(asked.check, error), waited)
+    if verdict.outcome == "skipped":  # what this machine lacks, it will lack in a while
+        return Answer(verdict, waited)
     left = asked.waiting.holds_for if verdict.passed else asked.waiting.within
     return Answer(verdict, waited) if left <= 0 else None
 
@@ -119,6 +121,8 @@ async def judge(ledger: Ledger, prober: Prober, asked: Asked, started: float | N
                 await prober.refresh(ledger, probes)
             verdict = asked.check.judge(ledger, asked.arguments)
             now = time.monotonic()
+            if verdict.outcome == "skipped":
+                return Answer(verdict, now - started)
             if verdict.passed:
                 held_since = looking if held_since is None else held_since
                 until = held_since + asked.waiting.holds_for

@@ -14,7 +14,7 @@ import pytest
 from pytest_agog.ledger import pages
 from pytest_agog.ledger.facts import PageSeen
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.pages import Pages
+from pytest_agog.ledger.pages import NoBrowser, Pages
 from pytest_agog.ledger.probes import PageProbe
 
 if missing := pages.missing():
@@ -115,9 +115,13 @@ async def test_a_page_that_is_not_there(browser: Pages) -> None:
 async def test_a_machine_without_a_browser_says_so(monkeypatch: pytest.MonkeyPatch, site: str) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("AGOG_BROWSER", raising=False)
-    seen = await _look(Pages(site), Ledger())
-    assert not seen.browser
-    assert "apt-get install chromium" in seen.reason
+    browser = Pages(site)
+    with pytest.raises(NoBrowser):
+        await browser.open("tab", f"{site}/page.html")
+    for target in ("/page.html", "tab"):
+        seen = await _look(browser, Ledger(), target)
+        assert not seen.browser
+        assert "apt-get install chromium" in seen.reason
 
 
 async def test_a_browser_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch, site: str) -> None:

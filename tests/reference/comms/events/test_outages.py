@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -64,14 +63,11 @@ async def test_killed_and_started_again_under_live_readers(
             await until(away)
             assert (await answer(served, "/readyz")) == 503
             await asyncio.to_thread(postgres.restart)
-            begin = time.monotonic()
 
             async def back() -> bool:
                 return await answers(served) == {200}
 
             await until(back)
-            took = time.monotonic() - begin
-            assert took < 15, took  # not for ever; how fast it is stands in benchmarks
             seen += await reader.ids(200)
         async with book_of(served.dsn) as book:
             rows = [seq for (seq,) in await book.run("SELECT seq FROM workflow_comms.agent_messages ORDER BY seq")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from random import Random
 
 import psutil
@@ -48,7 +49,7 @@ async def follow(urls: list[str], random: Random, last: asyncio.Future[int], see
                 seen.append(event.id)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("services", [1, 2])
 async def test_every_row_once_in_order(dsn: str, services: int, seed: int) -> None:
     async with serving(dsn) as one, serving(dsn) as two, book_of(dsn) as book:
@@ -169,15 +170,12 @@ async def test_the_service_stops_under_readers(dsn: str) -> None:
 
 
 async def test_a_thousand_readers_share_one_listener_and_a_few_connections(served: Served, book: Book) -> None:
-    from contextlib import AsyncExitStack
-
     async with AsyncExitStack() as stack:
         readers = []
         for number in range(1000):
             readers.append(await stack.enter_async_context(asking(served.url, runId=f"run-{number % 50}")))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(reader.take(1)) for reader in readers]
-            await book.run("SELECT 1")
             for run in range(50):
                 await book.add(f"of {run}", run_id=f"run-{run}")
         for number, task in enumerate(tasks):

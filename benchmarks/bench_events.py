@@ -104,7 +104,7 @@ def _peer(dsn: str) -> Iterator[str]:
         try:
             yield process.stdout.readline().strip()
         finally:
-            process.terminate()
+            process.kill()  # it would wait for its readers, whose sockets close only when this loop runs again
 
 
 async def _latencies(client: Client, address: str) -> list[float]:

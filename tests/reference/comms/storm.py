@@ -1,7 +1,7 @@
 """Workers, Postgres and NATS are killed at random moments under load: nothing that was acknowledged is lost or doubled,
 and every reader sees every row once, in order.
 
-`AGOG_STORMS=10` plays ten seeds instead of one.
+Too heavy for every run: `pytest tests/reference/comms/storm.py`, with `AGOG_STORMS=10` for ten seeds instead of one.
 """
 
 from __future__ import annotations

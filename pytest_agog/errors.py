@@ -249,3 +249,13 @@ class SpoolFull(AgogError):
 
 class SpoolUnusable(AgogError):
     """The spool {path} cannot be used ({reason}). Give a folder that can be written with AGOG_SPOOL_DIR."""
+
+
+class RoadmapUnwritable(BadInput):
+    """The roadmap {path} cannot be written ({reason}). Let its owner run this, or correct the rights of the file and
+    its folder."""
+
+
+class RoadmapChanging(AgogError):
+    """The roadmap {path} changed {attempts} times while it was to be updated; nothing of ours was written. Save it less
+    often, then try again."""

@@ -72,7 +72,7 @@ def serve(
         ingest=not no_ingest, http=not no_http, workers=workers, retention=_retention(retention), artifacts=artifacts,
     )  # fmt: skip
     waits = _seconds("--patience", patience) if patience is not None else None
-    _log_to_stderr()
+    log_to_stderr()
     asyncio.run(_run(settings, waits, as_json=as_json))
 
 
@@ -143,7 +143,7 @@ class _OneLine(logging.Formatter):
         return f"agog: {one_line(record.getMessage())}"
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Troubles, a line each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())

@@ -22,7 +22,7 @@ from pytest_agog.reference.comms.migrating import migrate
 from pytest_agog.reference.comms.settings import CommsSettings
 
 if TYPE_CHECKING:
-    from pytest_agog.reference.comms.serving import HttpServer
+    from pytest_agog.reference.serving import HttpServer
 
 MIGRATIONS: Final = "migrations"
 _T = TypeVar("_T")
@@ -100,10 +100,10 @@ class CommsService:
 
     async def _serve(self) -> None:
         """The port is bound first: a taken one ends the start."""
-        from pytest_agog.reference.comms.serving import HttpServer
+        from pytest_agog.reference.serving import HttpServer
         from pytest_agog.reference.comms.web import running_app
 
-        self._http = HttpServer(self.settings)
+        self._http = HttpServer(self.settings.host, self.settings.port)
         await self._http.start(await self._web.enter_async_context(running_app(self)))
 
     async def _down(self) -> None:

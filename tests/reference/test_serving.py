@@ -14,8 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from pytest_agog.errors import UsageError
-from pytest_agog.reference.comms.serving import HttpServer
-from pytest_agog.reference.comms.settings import CommsSettings
+from pytest_agog.reference.serving import HttpServer
 
 PATIENCE = 30
 
@@ -28,13 +27,9 @@ async def _endless(_: Request) -> StreamingResponse:
     return StreamingResponse(body(), media_type="text/event-stream")
 
 
-def settings(port: int = 0, host: str = "127.0.0.1") -> CommsSettings:
-    return CommsSettings("nats://127.0.0.1:1", "postgresql://127.0.0.1:1/x", host=host, port=port)
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_open_streams_are_closed_by_the_stop(host: str) -> None:
-    server = HttpServer(settings(host=host))
+    server = HttpServer(host, 0)
     await server.start(Starlette(routes=[Route("/events", _endless)]))
     async with httpx.AsyncClient() as client, client.stream("GET", f"{server.url}/events") as response:
         chunks = response.aiter_bytes()
@@ -51,9 +46,9 @@ def test_a_port_in_use_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=rf"127\.0\.0\.1:{port} cannot be served .*Choose another --port"):
-            HttpServer(settings(port))
+            HttpServer("127.0.0.1", port)
 
 
 def test_a_host_of_another_machine_is_told() -> None:
     with pytest.raises(UsageError, match="or --host"):
-        HttpServer(settings(host="192.0.2.1"))
+        HttpServer("192.0.2.1", 0)

@@ -1,4 +1,4 @@
-"""The HTTP half of a comms service: a port bound at once, uvicorn on it, a stop that open streams cannot hold up."""
+"""The HTTP half of a service: a port bound at once, uvicorn on it, a stop that open streams cannot hold up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from pytest_agog.errors import UsageError
-from pytest_agog.reference.comms.settings import CommsSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -33,10 +32,10 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an app until `stop`."""
 
-    def __init__(self, settings: CommsSettings) -> None:
-        self._socket = listening(settings.host, settings.port)
-        host, port = self._socket.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = listening(host, port)
+        name, number = self._socket.getsockname()[:2]
+        self.url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 

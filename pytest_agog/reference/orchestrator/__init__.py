@@ -1,0 +1,1 @@
+"""The orchestrator: from a roadmap to accepted work. [O1] to [O21]"""

@@ -18,7 +18,10 @@ import typer
 from pytest_agog import __version__
 from pytest_agog.errors import AgogError, Exit
 
-GROUPS: Final = ("up", "serve", "deliverables", "comms", "doctor", "authoring", "plays", "verify", "backfill")
+GROUPS: Final = (
+    "up", "serve", "deliverables", "comms", "doctor", "authoring", "plays", "verify", "backfill", "gate", "dashboard",
+    "listen", "plan", "orchestrate", "submit",
+)  # fmt: skip
 """Modules of this package, each with `register(app)`; imported when the command runs, and light themselves."""
 INTERRUPTED: Final = 130
 

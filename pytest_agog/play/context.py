@@ -108,6 +108,8 @@ class PlayContext:
             found["DATABASE_URL"] = self.stage.postgres_dsn
         if self.stage.has_comms:
             found["AGOG_COMMS_URL"] = self.stage.comms_url()
+        if self.stage.orchestrator_url is not None:
+            found["AGOG_ORCHESTRATOR_URL"] = self.stage.orchestrator_url
         if self.stage.options.nats_creds is not None:
             found["NATS_CREDS"] = str(self.stage.options.nats_creds)
         return found

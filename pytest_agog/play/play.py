@@ -30,6 +30,7 @@ from pytest_agog.play.warming import warm_up
 from pytest_agog.scenario.model import Chain
 from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.stage.connect import HARNESS_INBOX, close_nats, connect_nats
+from pytest_agog.stage.needs import needs_listener, needs_orchestrator
 from pytest_agog.stage.stage import Stage, StageOptions
 from pytest_agog.stage.targets import REFERENCE, Target
 from pytest_agog.wire.naming import CONTRACT
@@ -136,6 +137,10 @@ async def _prepare(stage: Stage, target: Target) -> None:
     if stage.scenario.services.nats.streams == "wire":
         agents = further_agents(stage.scenario)
         await target.prepare_streams(stage.nats.url, stage.nats.replicas, agents or None)
+    if needs_listener(stage.scenario) or needs_orchestrator(stage.scenario):
+        from pytest_agog.play import casting
+
+        stage.agents = casting.tables(stage.scenario, stage.options.folder / "cast")
 
 
 def further_agents(scenario: Scenario) -> dict[str, str]:
@@ -174,12 +179,12 @@ class _Run:
         external = self._options.stage.backend == "external"
         recorder = Recorder(self._ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
         client = await self._connect()
-        pages = Pages(stage.comms_url() if stage.has_comms else None)
+        pages = Pages(stage.http_url)
         prober = Prober(
             client,
             monitor_url=stage.nats.monitor_url,
             postgres_dsn=stage.postgres_dsn,
-            http_base=stage.comms_url() if stage.has_comms else stage.nats.monitor_url,
+            http_base=stage.http_url or stage.nats.monitor_url,
             resolve=self._resolve,
             names=self._options.target.names,
             pages=pages,

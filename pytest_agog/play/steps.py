@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_agog.play.context import PlayContext
     from pytest_agog.scenario.comms_steps import Backfill, Cut, Open
     from pytest_agog.scenario.model import Chain, Kill, Publish, Restart, Run, Wait
+    from pytest_agog.scenario.orchestrator_steps import Advance, Submit
     from pytest_agog.scenario.scenario import Step
 
 
@@ -82,6 +83,18 @@ async def _cut(context: PlayContext, step: Step, arguments: Cut) -> None:
     await play_cut(context, step, arguments)
 
 
+async def _submit(context: PlayContext, step: Step, arguments: Submit) -> None:
+    from pytest_agog.play.submitting import play_submit
+
+    await play_submit(context, step, arguments)
+
+
+async def _advance(context: PlayContext, step: Step, arguments: Advance) -> None:
+    from pytest_agog.play.advancing import play_advance
+
+    await play_advance(context, step, arguments)
+
+
 _PLAYS: Final[dict[str, Callable[[PlayContext, Step, Any], Awaitable[None]]]] = {
     "chain": _chain,
     "publish": _publish,
@@ -92,5 +105,7 @@ _PLAYS: Final[dict[str, Callable[[PlayContext, Step, Any], Awaitable[None]]]] = 
     "open": _open,
     "backfill": _backfill,
     "cut": _cut,
+    "submit": _submit,
+    "advance": _advance,
 }
 BUILTIN_STEPS: tuple[PlayedStep, ...] = tuple(PlayedStep(word, _PLAYS[word.verb]) for word in STEPS)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, field_validator
 
 from pytest_agog.errors import InvalidToken
+from pytest_agog.scenario.orchestrator_steps import ListenerService, OrchestratorService
 from pytest_agog.values import Bound, DataFile, DataPath, Duration, Size, Strict
 from pytest_agog.wire import subjects
 
@@ -89,10 +90,14 @@ class Services(Strict):
     """Bring up Postgres even when nothing seems to need it."""
     comms: CommsService | None = None
     """Bring up agent comms even when nothing seems to need it, and how."""
-    components: tuple[Literal["deliverables", "comms"], ...] = ()
+    orchestrator: OrchestratorService | None = None
+    """Bring up the orchestrator even when nothing seems to need it, and how."""
+    listener: ListenerService | None = None
+    """Bring up the host listener even without an orchestrator, and how."""
+    components: tuple[Literal["deliverables", "comms", "orchestrator", "listener"], ...] = ()
     """Parts of the target to bring up even when nothing seems to need them."""
 
-    @field_validator("nats", "postgres", "comms", mode="before")
+    @field_validator("nats", "postgres", "comms", "orchestrator", "listener", mode="before")
     @classmethod
     def _nothing_is_defaults(cls, value: Any) -> Any:
         """`postgres:` with nothing after it asks for Postgres as much as `postgres: {}` does."""
@@ -129,6 +134,12 @@ class Agent(Strict):
     """After this long its process group is killed."""
     fails: int = Field(default=0, ge=0)
     """The first n spawns exit 1 without a report."""
+    hangs: int = Field(default=0, ge=0)
+    """The first n spawns (after those that fail) never end: they are killed when their time is up."""
+    blocks: int = Field(default=0, ge=0)
+    """The first n spawns (after those that fail or hang) say BLOCKED, with a blocker."""
+    rejects: int = Field(default=0, ge=0)
+    """The first n spawns (after those that fail, hang or block) say REJECTED as their verdict, with a blocker."""
     prints: DataFile | None = None
     """Its standard output instead of the notice alone, after substitution of ${notice}, ${url} and the variables."""
 
@@ -206,21 +217,21 @@ class Wait(Strict):
 class Kill(Strict):
     """Kill a component."""
 
-    component: Literal["nats", "postgres", "comms"]
+    component: Literal["nats", "postgres", "comms", "orchestrator", "listener"]
     """What."""
     signal: Literal["KILL", "TERM", "INT", "STOP"] = "KILL"
     """How."""
     server: int | None = Field(default=None, ge=1, le=4)
-    """Which server of a cluster, or which instance of comms; all of them otherwise."""
+    """Which server of a cluster, or which instance of a component; all of them otherwise."""
 
 
 class Restart(Strict):
     """Start a component again on the same address with the same data; one that still runs is stopped first."""
 
-    component: Literal["nats", "postgres", "comms"]
+    component: Literal["nats", "postgres", "comms", "orchestrator", "listener"]
     """What."""
     server: int | None = Field(default=None, ge=1, le=4)
-    """Which server of a cluster, or which instance of comms; all of them otherwise."""
+    """Which server of a cluster, or which instance of a component; all of them otherwise."""
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
@@ -308,8 +319,10 @@ __all__ = [
     "Generate",
     "GeneratedReport",
     "Kill",
+    "ListenerService",
     "Name",
     "NatsService",
+    "OrchestratorService",
     "PostgresService",
     "ProofEntry",
     "Publish",

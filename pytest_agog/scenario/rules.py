@@ -22,6 +22,8 @@ from pytest_agog.scenario.words import did_you_mean, listed, shown
 from pytest_agog.values import DataFolderPath, DataPath
 from pytest_agog.wire import subjects
 
+_IN_INSTANCES: Final = ("comms", "orchestrator", "listener")
+"""Components that may run several times."""
 _PAYLOADS: Final = ("json", "text", "base64", "file")
 _MARKS_WITH_A_MEANING: Final = frozenset({
     "skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "tryfirst", "trylast",
@@ -151,8 +153,8 @@ def check_server(
     if step.server is None or services is None:
         return
     place = locate(node, ("server",)).place
-    if step.component == "comms":
-        check_instance(step.server, place, services, problems)
+    if step.component in _IN_INSTANCES:
+        check_instance(step.server, place, services, problems, step.component)
     elif step.component != "nats":
         problems.add(place, f"{step.component} is one server, so none can be named")
     elif step.server > services.nats.servers:
@@ -163,16 +165,19 @@ def check_server(
         )
 
 
-def check_instance(number: int, place: Place, services: model.Services | None, problems: Problems) -> None:
-    """The instance of comms that a step names exists."""
+def check_instance(
+    number: int, place: Place, services: model.Services | None, problems: Problems, component: str = "comms"
+) -> None:
+    """The instance of a component that a step names exists."""
     if services is None:
         return  # what is wrong with them is told already
-    instances = services.comms.instances if services.comms is not None else 1
+    wanted = getattr(services, component)
+    instances = wanted.instances if wanted is not None else 1
     if number > instances:
         problems.add(
             place,
-            f"there is no instance {number} of comms: this scenario runs {instances}",
-            f"services: {{comms: {{instances: {number}}}}} runs more",
+            f"there is no instance {number} of {component}: this scenario runs {instances}",
+            f"services: {{{component}: {{instances: {number}}}}} runs more",
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_agog.scenario import comms_steps, model
+from pytest_agog.scenario import comms_steps, model, orchestrator_steps
 from pytest_agog.values import Strict
 
 
@@ -51,6 +51,12 @@ STEPS: tuple[StepWord, ...] = (
     StepWord("restart", model.Restart, "- restart: {component: nats}"),
     StepWord("open", comms_steps.Open, "- open: {sse: {runId: run-1}, as: live}"),
     StepWord("backfill", comms_steps.Backfill, "- backfill: {dir: runs/1, run_id: run-1}"),
+    StepWord(
+        "submit",
+        orchestrator_steps.Submit,
+        "- submit: {requirement: {id: REQ-042, title: API endpoint for stock transactions, priority: HIGH}}",
+    ),
+    StepWord("advance", orchestrator_steps.Advance, "- advance: {by: 30m}"),
     StepWord("cut", comms_steps.Cut, "- cut: {link: comms-postgres, for: 2s}"),
 )
 

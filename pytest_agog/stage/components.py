@@ -24,7 +24,7 @@ from pytest_agog.scenario.model import CommsService
 from pytest_agog.stage import links
 from pytest_agog.stage.blocking import blocking
 from pytest_agog.stage.environment import inherited, resolve_command
-from pytest_agog.stage.parts import Part, PartElsewhere, PartProcess, filled
+from pytest_agog.stage.parts import PRINTED, Part, PartElsewhere, PartProcess, filled
 from pytest_agog.stage.processes import ManagedProcess
 from pytest_agog.stage.reservation import HOST, ReservedPort
 from pytest_agog.stage.services import LOG_LINES, LeftUp, signal_number, tail
@@ -102,10 +102,14 @@ class Component:
         if self._port is None:
             self._port = self._reserve()
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        printed = self._log.stat().st_size if self._log.exists() else 0
         process = self._process = self._launch(self._values())
         try:
             url = filled(self.part.ready, self._values())
-            ask = partial(_listens, self.port) if listens else partial(_said, url)
+            if self.part.ready == PRINTED:
+                ask = partial(_printed, self._log, printed)
+            else:
+                ask = partial(_listens, self.port) if listens else partial(_said, url)
             self._await_ready(process, ask, url, time.monotonic() + patience)
         except BaseException:
             process.stop(first=signals.SIGKILL)
@@ -207,6 +211,15 @@ class Component:
 
 def _no_instance(number: int) -> UsageError:
     return UsageError(f"there is no comms {number}; `services: {{comms: {{instances: {number}}}}}` starts it")
+
+
+def _printed(log: Path, before: int) -> str | None:
+    """None when a whole line of JSON stands in the log after its first `before` bytes."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(before)
+        if any(line.startswith(b"{") and line.endswith(b"\n") for line in file.readlines()):
+            return None
+    return "it has printed no line that says so"
 
 
 def _listens(port: int) -> str | None:

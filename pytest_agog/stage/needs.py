@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pytest_agog.scenario.comms_steps import Backfill, Cut, Open
 from pytest_agog.scenario.model import Kill, Restart, Wait
+from pytest_agog.scenario.orchestrator_steps import Advance, Submit
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.wire.naming import STREAM
 
@@ -20,6 +21,8 @@ def needs_postgres(scenario: Scenario) -> bool:
     Agent comms stores what it hears there, so whoever needs comms needs Postgres.
     """
     if scenario.services.postgres is not None or needs_comms(scenario):
+        return True
+    if scenario.services.orchestrator is not None and "memory" in scenario.services.orchestrator.config:
         return True
     if any(check in _POSTGRES_CHECKS for check, _ in _asked(scenario)):
         return True
@@ -50,6 +53,39 @@ def needs_comms(scenario: Scenario) -> bool:
         if isinstance(arguments, (Kill, Restart)) and arguments.component == "comms":
             return True
     return False
+
+
+def needs_orchestrator(scenario: Scenario) -> bool:
+    """Whether the scenario declares the orchestrator, or gives it something to do."""
+    services = scenario.services
+    if services.orchestrator is not None or "orchestrator" in services.components:
+        return True
+    for step in scenario.steps:
+        arguments = step.arguments
+        if isinstance(arguments, (Submit, Advance)):
+            return True
+        if isinstance(arguments, (Kill, Restart)) and arguments.component == "orchestrator":
+            return True
+    return False
+
+
+def needs_listener(scenario: Scenario) -> bool:
+    """Whether the scenario declares the host listener, or has an orchestrator, whose agents it runs."""
+    services = scenario.services
+    if services.listener is not None:
+        return services.listener.instances > 0
+    if "listener" in services.components or needs_orchestrator(scenario):
+        return True
+    return any(
+        isinstance(step.arguments, (Kill, Restart)) and step.arguments.component == "listener"
+        for step in scenario.steps
+    )
+
+
+def roadmap_of(scenario: Scenario) -> str | None:
+    """The roadmap that a step submits, as the scenario writes its path; None when there is none."""
+    files = [step.arguments.file for step in scenario.steps if isinstance(step.arguments, Submit)]
+    return next((file for file in files if file is not None and file.lower().endswith((".md", ".markdown"))), None)
 
 
 def links_cut(scenario: Scenario) -> frozenset[str]:

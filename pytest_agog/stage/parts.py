@@ -10,9 +10,13 @@ from typing import Final
 
 from pytest_agog.errors import BadInput
 
-VARIABLES: Final = ("nats", "postgres", "url", "host", "port", "workers", "instance")
+VARIABLES: Final = ("nats", "postgres", "url", "host", "port", "workers", "instance", "config")
 """What the words of a process may name as `${name}`: the services' addresses, its own, and how it should be set up."""
 _VARIABLE: Final = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
+
+
+PRINTED: Final = "stdout"
+"""Instead of a URL: ready when it has printed a line."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class PartProcess:
     command: tuple[str, ...]
     """Its words; `python` and `agog` are the harness's own."""
     ready: str = "${url}/readyz"
-    """It is ready when this URL answers with a status of 200 to 299."""
+    """It is ready when this URL answers with a status of 200 to 299; `PRINTED`: when it printed a line."""
     env: Mapping[str, str] = field(default_factory=dict)
     """On top of what every command inherits."""
     cwd: Path | None = None
@@ -39,6 +43,14 @@ class PartElsewhere:
 
 
 Part = PartProcess | PartElsewhere
+
+
+@dataclass(frozen=True)
+class CrewParts:
+    """How orchestrator and host listener are run."""
+
+    orchestrator: PartProcess
+    listener: PartProcess
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_agog.errors import MaxPayloadTooSmall, UsageError
 from pytest_agog.masking import mask
@@ -18,7 +18,7 @@ from pytest_agog.scenario.model import CommsService
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.stage.blocking import blocking
 from pytest_agog.stage.nats import NatsOptions, NatsServer
-from pytest_agog.stage.needs import links_cut, needs_comms, needs_postgres
+from pytest_agog.stage.needs import links_cut, needs_comms, needs_listener, needs_orchestrator, needs_postgres
 from pytest_agog.stage.services import LeftUp, NatsService
 from pytest_agog.stage.targets import REFERENCE, Target
 from pytest_agog.wire.streams import MAX_MESSAGE
@@ -26,12 +26,14 @@ from pytest_agog.wire.streams import MAX_MESSAGE
 if TYPE_CHECKING:
     # What most plays do without is imported by those that need it.
     from pytest_agog.stage.components import Addresses, Comms
+    from pytest_agog.stage.crew import Crew
     from pytest_agog.stage.external import ExternalPostgres
     from pytest_agog.stage.links import Link
     from pytest_agog.stage.pgcache import Template
     from pytest_agog.stage.pool import PostgresPool
 
 Backend = Literal["embedded", "cluster", "external"]
+_CREW = ("orchestrator", "listener")
 BACKENDS: tuple[Backend, ...] = ("embedded", "cluster", "external")
 
 
@@ -86,6 +88,9 @@ class Stage:
         self._exit = contextlib.AsyncExitStack()
         self._stays = False
         self._comms: Comms | None = None
+        self._crew: Crew | None = None
+        self.agents: Mapping[str, Any] = {}
+        """How the listener runs the scenario's agents, by name; set while `prepare` runs."""
         self._away: set[str] = set()
         """The services that were killed or paused."""
         self._postgres: ExternalPostgres | None = None
@@ -98,6 +103,30 @@ class Stage:
     def has_comms(self) -> bool:
         """Whether agent comms of the target runs here."""
         return self._comms is not None
+
+    @property
+    def http_url(self) -> str | None:
+        """The target's HTTP service: agent comms where it runs, else the orchestrator."""
+        if self._comms is not None:
+            return self._comms.url()
+        return self._crew.url if self._crew is not None else None
+
+    @property
+    def orchestrator_url(self) -> str | None:
+        """The HTTP service of the first orchestrator, where one runs."""
+        return self._crew.url if self._crew is not None else None
+
+    def roadmap_copy(self, file: str) -> Path:
+        """Where the orchestrator reads the roadmap that the scenario writes as `file`.
+
+        Raises:
+            UsageError: no orchestrator runs here.
+        """
+        return self._given_crew().roadmap(file)
+
+    def crew_log(self) -> str:
+        """The last lines of orchestrator and listener."""
+        return self._crew.log_tail() if self._crew is not None else ""
 
     def comms_url(self, instance: int = 1) -> str:
         """The base URL of one of its instances, as readers reach it.
@@ -148,6 +177,7 @@ class Stage:
             "monitor": self.nats.monitor_url,
             "postgres": self.postgres_dsn,
             "http": self._comms.url() if self._comms is not None else None,
+            "orchestrator": self._crew.url if self._crew is not None else None,
         }
         return {name: mask(url) for name, url in found.items() if url}
 
@@ -169,13 +199,14 @@ class Stage:
         if self._postgres is None and pool is not None and self.postgres_dsn is not None and pool.server.alive:
             found.append(LeftUp("postgres", self.postgres_dsn, pool.server.pid))
         found += self._comms.left_up if self._comms is not None else ()
+        found += self._crew.left_up if self._crew is not None else ()
         return tuple(found)
 
     async def __aenter__(self) -> Stage:
         _check(self.options)
         for name in ("nats-scripts", "deliverables"):
             (self.output_folder / name).mkdir(parents=True, exist_ok=True)
-        comms = self._wanted_comms()
+        comms, crew = self._wanted_comms(), self._wanted_crew()
         async with contextlib.AsyncExitStack() as stack:
             # Both start at once: the longer hides the other.
             try:
@@ -193,6 +224,10 @@ class Stage:
                 stack.push_async_callback(self._end_comms, comms)
                 await comms.start(self._addresses())
                 self._comms = comms
+            if crew is not None:
+                stack.push_async_callback(self._end_crew, crew)
+                await crew.start(self.nats.url, self.postgres_dsn, self.agents)
+                self._crew = crew
             self._exit = stack.pop_all()
         return self
 
@@ -218,6 +253,8 @@ class Stage:
             self._away |= {component} if server is None else set()
         elif component == "comms":
             await self._given_comms().kill(signal, server)
+        elif component in _CREW:
+            await self._given_crew().kill(component, signal, server)
         else:
             pool = self._own_postgres("killed")
             await blocking(lambda: pool.server.kill(signal))
@@ -234,6 +271,8 @@ class Stage:
             await blocking(lambda: self.nats.restart(server))
         elif component == "comms":
             await self._given_comms().restart(server, without=bool(self._away))
+        elif component in _CREW:
+            await self._given_crew().restart(component, server)
         else:
             pool = self._own_postgres("restarted")
             await blocking(pool.server.restart)
@@ -243,6 +282,11 @@ class Stage:
         if self._comms is None:
             raise UsageError("this play has no comms; declare `services: {components: [comms]}`")
         return self._comms
+
+    def _given_crew(self) -> Crew:
+        if self._crew is None:
+            raise UsageError("this play has no orchestrator; declare `services: {components: [orchestrator]}`")
+        return self._crew
 
     def _own_postgres(self, done: str) -> PostgresPool:
         if self._postgres is not None:
@@ -322,6 +366,22 @@ class Stage:
         )
         comms.warm()
         return comms
+
+    def _wanted_crew(self) -> Crew | None:
+        """Orchestrator and listener when the scenario needs them."""
+        if not (needs_listener(self.scenario) or needs_orchestrator(self.scenario)):
+            return None
+        from pytest_agog.stage.crew import Crew
+
+        crew = Crew(
+            self.target.crew, self.scenario, self.options.folder, self.output_folder, keep=self.options.keep
+        )  # fmt: skip
+        crew.warm()
+        return crew
+
+    async def _end_crew(self, crew: Crew) -> None:
+        if not self._stays:
+            await crew.stop()
 
     async def _end_comms(self, comms: Comms) -> None:
         if self._stays:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pytest_agog.stage.parts import Part, PartProcess
+from pytest_agog.stage.parts import PRINTED, CrewParts, Part, PartProcess
 from pytest_agog.stage.ports import Deliverables, Outgoing, Published, PublishWatcher
 from pytest_agog.wire.naming import CONTRACT, WireNames
 
@@ -42,6 +42,28 @@ REFERENCE_COMMS: Final = PartProcess(
 """Agent comms of the reference system."""
 
 
+_ORCHESTRATOR: Final = PartProcess(
+    command=(
+        "agog", "orchestrate", "--config", "${config}", "--host", "${host}", "--port", "${port}", "--json",
+    ),
+    ready="${url}/readyz",
+    env={"NATS_URL": "${nats}", "DATABASE_URL": "${postgres}"},
+    preload=(
+        "nats.js.client", "uvicorn", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto",
+        "pytest_agog.cli:build", "pytest_agog.reference.orchestrator.service",
+        "pytest_agog.reference.orchestrator.running.passing", "pytest_agog.reference.orchestrator.running.gating",
+    ),
+)  # fmt: skip
+_LISTENER: Final = PartProcess(
+    command=("agog", "listen", "--config", "${config}", "--json"),
+    ready=PRINTED,
+    env={"NATS_URL": "${nats}"},
+    preload=("nats.js.client", "pytest_agog.cli:build", "pytest_agog.reference.orchestrator.listener.listener"),
+)
+REFERENCE_CREW: Final = CrewParts(_ORCHESTRATOR, _LISTENER)
+"""Orchestrator and host listener of the reference system."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A system under test, as far as a play needs its parts brought up."""
@@ -54,6 +76,8 @@ class Target:
     """NATS URL and watcher: the deliverable engine."""
     comms: Part = REFERENCE_COMMS
     """How its agent comms runs."""
+    crew: CrewParts = REFERENCE_CREW
+    """How its orchestrator and host listener run."""
     names: WireNames = field(default=CONTRACT)
     """What it calls the parts of agent comms."""
 

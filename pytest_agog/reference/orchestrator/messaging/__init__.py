@@ -1,0 +1,1 @@
+"""How orchestrator and listener speak to JetStream: a bucket with compare-and-set, publishing, pulling."""

@@ -1,0 +1,260 @@
+"""The plan of all requirements: who does each, what it waits for, what runs beside what, what a human must decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from pytest_agog.reference.orchestrator.intake.stated import Effort, Stated, Taken, Unreadable
+from pytest_agog.reference.orchestrator.planning import (
+    breaking,
+    complexity,
+    conflicts,
+    critical_path,
+    dependencies,
+    features,
+    paths,
+    priority,
+    routing,
+    wording,
+)
+from pytest_agog.reference.orchestrator.planning.collecting import uncollected
+from pytest_agog.reference.orchestrator.planning.conflicts import NOTHING, Touch
+from pytest_agog.reference.orchestrator.planning.critical_path import NEVER, Prediction
+from pytest_agog.reference.orchestrator.planning.dependencies import Missing, Needs
+from pytest_agog.reference.orchestrator.planning.lessons import Lessons
+from pytest_agog.reference.orchestrator.planning.waves import Serialised, waves
+from pytest_agog.wire.orchestration import Priority, State
+
+_STOPPED: Final[frozenset[State]] = frozenset({"BLOCKED", "ESCALATED", "FAILED"})
+"""What nobody works at until somebody decides something."""
+_DIGITS: Final = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is decided about one requirement."""
+
+    id: str
+    lane: str | None
+    """None: a human decides who does it."""
+    agent: str | None
+    priority: Priority
+    complexity: Effort
+    estimated_tokens: int
+    depends_on: tuple[str, ...]
+    """Stated, and the backend of its feature."""
+    blocked_by: tuple[str, ...]
+    """Those of them that are not complete."""
+    matter: frozenset[str]
+    reasons: tuple[str, ...]
+    stated: Stated
+    touch: Touch = NOTHING
+    """What it must not run beside."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `agog plan --json` has it."""
+        return {
+            "id": self.id, "lane": self.lane, "agent": self.agent, "priority": self.priority,
+            "complexity": self.complexity, "estimated_tokens": self.estimated_tokens,
+            "depends_on": list(self.depends_on), "blocked_by": list(self.blocked_by), "reasons": list(self.reasons),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Human:
+    """What a human must decide."""
+
+    id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All decisions; the same whatever order the requirements came in."""
+
+    items: Mapping[str, Planned] = field(default_factory=lambda: MappingProxyType({}))
+    """By id, sorted: REQ-9 before REQ-10."""
+    waves: tuple[tuple[str, ...], ...] = ()
+    """What may run at the same time. What is done, blocked, cyclic, missing or a human's is in none."""
+    serialised: tuple[Serialised, ...] = ()
+    prediction: Prediction = NEVER
+    cycles: tuple[tuple[str, ...], ...] = ()
+    """Each needs the next, the last the first."""
+    missing: tuple[Missing, ...] = ()
+    human: tuple[Human, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def critical_path(self) -> tuple[str, ...]:
+        """The chain that decides how long everything takes."""
+        return self.prediction.path
+
+    def to_json(self) -> dict[str, Any]:
+        """As `agog plan --json` prints it. With several files, what is unreadable names its file."""
+        sources = {item.stated.file for item in self.items.values()} | {one.file for one in self.unreadable}
+        return {
+            "requirements": [item.to_json() for item in self.items.values()],
+            "waves": [list(wave) for wave in self.waves],
+            "serialised": [{"pair": list(one.pair), "why": one.why} for one in self.serialised],
+            "critical_path": list(self.critical_path),
+            "cycles": [list(cycle) for cycle in self.cycles],
+            "missing": [{"id": one.id, "needs": one.needs} for one in self.missing],
+            "human": [{"id": one.id, "why": one.why} for one in self.human],
+            "unreadable": [
+                {"line": one.line, "why": f"{one.file}: {one.why}" if len(sources) > 1 else one.why}
+                for one in self.unreadable
+            ],
+        }
+
+
+def make_plan(taken: Taken, *, settled: Collection[str] = (), lessons: Lessons | None = None) -> Plan:
+    """Plan everything that was taken in.
+
+    Args:
+        taken: requirements and what could not be read.
+        settled: ids that are complete though they are not among the requirements, or stated otherwise there.
+        lessons: what memory knows.
+    """
+    with uncollected():
+        return _Planning(taken, frozenset(settled), lessons or Lessons()).plan()
+
+
+def natural(identity: str) -> tuple[int | str, ...]:
+    """What ids are sorted by: numbers in them count as numbers."""
+    return tuple(int(part) if at % 2 else part for at, part in enumerate(_DIGITS.split(identity)))
+
+
+class _Alone(NamedTuple):
+    """What can be said of one requirement without looking at the others."""
+
+    route: routing.Routing
+    urgency: tuple[Priority, str]
+    estimate: tuple[Effort, int, str]
+    breaks: bool
+    about: frozenset[str]
+    """The words of its feature, if it is one of the backend's or the frontend's."""
+
+
+def _look(stated: Stated, named: paths.Paths, lessons: Lessons) -> _Alone:
+    """Its words are read, used and forgotten here: keeping those of all costs more time than reading them."""
+    words = wording.read(stated)
+    route = routing.route(stated, words, named)
+    breaks = priority.is_breaking(words)
+    return _Alone(
+        route,
+        priority.assess(stated, words, route.lane, breaking=breaks),
+        complexity.estimate(stated, words, route.lane, lessons),
+        breaks,
+        features.words_of(words.title) if route.lane in ("backend", "frontend") else frozenset(),
+    )
+
+
+class _Planning:
+    """One plan in the making."""
+
+    def __init__(self, taken: Taken, settled: frozenset[str], lessons: Lessons) -> None:
+        stated = sorted(taken.requirements, key=lambda one: (natural(one.id), one.file, one.line))
+        self.stated = {one.id: one for one in reversed(stated)}
+        self.stated = {one.id: self.stated[one.id] for one in stated}
+        self.unreadable = taken.unreadable
+        self.lessons = lessons
+        self.done = settled | {one.id for one in stated if one.state == "COMPLETE"}
+        self.rank = {identity: at for at, identity in enumerate(self.stated)}
+        self.paths: dict[str, paths.Paths] = {}
+        self.alone: dict[str, _Alone] = {}
+        for identity, one in self.stated.items():
+            self.paths[identity] = paths.read(one.files)
+            self.alone[identity] = _look(one, self.paths[identity], lessons)
+        self.open = [identity for identity in self.stated if identity not in self.done]
+        self.derived = self._derived()
+        self.needs, self.missing = self._needs()
+
+    def plan(self) -> Plan:
+        items = self._items()
+        found = dependencies.cycles(self.needs, self.rank)
+        knotted = {identity for knot in self.needs.knots for identity in knot}
+        human = self._human()
+        stopped = {identity for identity in self.open if self.stated[identity].state in _STOPPED}
+        stopped |= knotted | {one.id for one in self.missing} | {one.id for one in human}
+        out = dependencies.held(self.needs, stopped) if stopped else stopped
+        free = [identity for identity in self.open if identity not in out]
+        order = sorted(free, key=lambda identity: (_running(self.stated[identity]),
+                                                   priority.ORDER[items[identity].priority]))  # fmt: skip
+        made, serialised = waves(order, self.needs, {identity: items[identity].touch for identity in free})
+        prediction = critical_path.predict(
+            [identity for wave in made for identity in wave],
+            self.needs.graph,
+            {identity: items[identity].estimated_tokens for identity in free},
+            self.lessons.tokens_per_hour,
+        )
+        return Plan(
+            MappingProxyType(items), made, serialised, prediction, found, self.missing, human, self.unreadable
+        )  # fmt: skip
+
+    def _derived(self) -> set[tuple[str, str]]:
+        """Frontend work needs the backend work of its feature. [L2]"""
+        sides: dict[str, dict[str, frozenset[str]]] = {"backend": {}, "frontend": {}}
+        for identity in self.open:
+            lane = self.alone[identity].route.lane
+            if lane in sides:
+                sides[lane][identity] = self.alone[identity].about
+        return features.pairs(sides["backend"], sides["frontend"], self.paths)
+
+    def _needs(self) -> tuple[Needs, tuple[Missing, ...]]:
+        """What is open needs of what is open, and what it needs that nobody stated."""
+        stated = {
+            identity: [need for need in self.stated[identity].dependencies if need not in self.done]
+            for identity in self.open
+        }
+        lacking = dependencies.missing(stated, self.stated)
+        if lacking:
+            stated = dependencies.within(stated, self.stated)
+        return Needs.of(stated, self.derived), lacking
+
+    def _items(self) -> dict[str, Planned]:
+        wanted = self.needs.wanted
+        affected = breaking.affected(
+            {identity: self.stated[identity] for identity in self.open},
+            {identity for identity in self.open if self.alone[identity].breaks},
+        )
+        touch = conflicts.touches({identity: self.paths[identity] for identity in self.open}, affected, self.lessons)
+        return {
+            identity: self._item(identity, len(wanted.get(identity, ())), touch.get(identity, NOTHING))
+            for identity in self.stated
+        }
+
+    def _item(self, identity: str, waiting: int, touch: Touch) -> Planned:
+        stated, alone = self.stated[identity], self.alone[identity]
+        route, (size, tokens, because) = alone.route, alone.estimate
+        urgency, why = priority.raised(*alone.urgency, waiting)
+        reasons = (*route.reasons, why, because)
+        depends_on = stated.dependencies
+        blocked_by: tuple[str, ...] = ()
+        if depends_on or self.derived:
+            derived = tuple(need for need in self.needs.graph.get(identity, ()) if need not in stated.dependencies)
+            reasons += tuple(f"needs {need}, the backend of its feature" for need in derived)
+            depends_on += derived
+            if identity not in self.done:
+                blocked_by = tuple(need for need in depends_on if need not in self.done)
+        return Planned(
+            identity, route.lane, route.agent, urgency, size, tokens, depends_on, blocked_by, route.matter, reasons,
+            stated, touch,
+        )  # fmt: skip
+
+    def _human(self) -> tuple[Human, ...]:
+        found = []
+        for identity in self.open:
+            route, state = self.alone[identity].route, self.stated[identity].state
+            if route.lane is None:
+                found.append(Human(identity, "; ".join(route.reasons)))
+            elif state == "ESCALATED":
+                found.append(Human(identity, "its status says that a human has been asked already"))
+        return tuple(found)
+
+
+def _running(stated: Stated) -> bool:
+    return stated.state not in ("ASSIGNED", "IN_PROGRESS", "GATING")

@@ -1,0 +1,174 @@
+"""Orchestrator and host listener of the target, as processes of their own, with one settings file for a play.
+
+The scenario's agents become commands of the listener (`play.casting`), so scripted agents take the same way as real
+ones. [O10]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_agog.errors import UsageError
+from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage.blocking import blocking
+from pytest_agog.stage.components import Component
+from pytest_agog.stage.needs import needs_listener, needs_orchestrator, roadmap_of
+from pytest_agog.stage.parts import CrewParts, PartProcess
+from pytest_agog.stage.services import LeftUp
+
+ORCHESTRATOR, LISTENER = "orchestrator", "listener"
+SETTINGS: Final = "agog.json"
+MORNING: Final = "T09:00:00Z"
+"""Where the orchestrator's clock stands when a play does not say: never in the night's conservation mode."""
+
+
+class Crew:
+    """Instances of orchestrator and listener. Their settings file stands in the play's folder."""
+
+    def __init__(self, parts: CrewParts, scenario: Scenario, folder: Path, output: Path, *, keep: bool = False) -> None:
+        self._scenario = scenario
+        self._folder = folder / "crew"
+        self._output = output
+        self._keep = keep
+        self.members: dict[str, list[Component]] = {}
+        services = scenario.services
+        if needs_orchestrator(scenario):
+            count = services.orchestrator.instances if services.orchestrator else 1
+            self.members[ORCHESTRATOR] = self._made(ORCHESTRATOR, parts.orchestrator, count)
+        if needs_listener(scenario):
+            count = services.listener.instances if services.listener else 1
+            self.members[LISTENER] = self._made(LISTENER, parts.listener, count)
+
+    def _made(self, name: str, part: PartProcess, count: int) -> list[Component]:
+        return [
+            Component(
+                name if count == 1 else f"{name}-{number}",
+                part,
+                self._folder / f"{name}-{number}.log",
+                outlive=self._keep,
+            )
+            for number in range(1, count + 1)
+        ]
+
+    @property
+    def url(self) -> str | None:
+        """The HTTP service of the first orchestrator."""
+        found = self.members.get(ORCHESTRATOR)
+        return found[0].url if found else None
+
+    @property
+    def left_up(self) -> list[LeftUp]:
+        """The instances that stay."""
+        return [LeftUp(one.name, one.url, one.pid) for one in self._all() if one.alive]
+
+    def log_tail(self) -> str:
+        """The last lines of all instances."""
+        return "\n".join(f"{one.name}: {tail}" for one in self._all() if (tail := one.log_tail(5)))
+
+    def roadmap(self, file: str) -> Path:
+        """Where the copy of a submitted roadmap stands: `$AGENT_OUTPUT_DIR/roadmap/NAME`."""
+        return self._output / "roadmap" / Path(file).name
+
+    # --- up and down ------------------------------------------------------------------------------------------------
+    def warm(self) -> None:
+        """Begin to load what the instances need, while the services start."""
+        from pytest_agog.stage.forkserver import FORK_SERVER, POSSIBLE
+
+        for components in self.members.values():
+            if POSSIBLE and components[0].part.preload and not self._keep:
+                FORK_SERVER.warm(components[0].part.preload)
+
+    async def start(self, nats: str, postgres: str | None, agents: Mapping[str, Any]) -> None:
+        """Write the settings and start all instances. `agents` are their tables in the settings.
+
+        Raises:
+            CommandNotFound, ServiceDidNotStart: one of them did not come up.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        settings = self._folder / SETTINGS
+        await blocking(lambda: settings.write_text(json.dumps(self._settings(agents))))
+        for name, components in self.members.items():
+            for number, one in enumerate(components, start=1):
+                one.values = {
+                    "nats": nats, "postgres": postgres or "", "instance": str(number), "workers": "1",
+                    "config": str(settings),
+                }  # fmt: skip
+            if name == LISTENER:
+                (self._output / "work").mkdir(parents=True, exist_ok=True)
+        await self._each(self._all(), Component.start)
+
+    async def kill(self, name: str, signal: str, server: int | None) -> None:
+        """Send a signal to one instance, counted from 1, or to all."""
+        await self._each(self._chosen(name, server), lambda one: one.kill(signal))
+
+    async def restart(self, name: str, server: int | None) -> None:
+        """Start one instance or all again, each at its address."""
+        await self._each(self._chosen(name, server), Component.restart)
+
+    async def stop(self) -> None:
+        """End all; idempotent."""
+        await self._each(self._all(), Component.stop)
+
+    def _all(self) -> list[Component]:
+        return [one for components in self.members.values() for one in components]
+
+    def _chosen(self, name: str, server: int | None) -> list[Component]:
+        found = self.members.get(name)
+        if not found:
+            raise UsageError(f"this play has no {name}; declare `services: {{components: [{name}]}}`")
+        if server is None:
+            return found
+        if server > len(found):
+            raise UsageError(f"there is no {name} {server}; `services: {{{name}: {{instances: {server}}}}}` starts it")
+        return [found[server - 1]]
+
+    @staticmethod
+    async def _each(components: list[Component], do: Callable[[Component], None]) -> None:
+        """All at once, each to its end; the first failure is raised when all are done."""
+
+        async def one(component: Component) -> None:
+            await blocking(lambda: do(component))
+
+        done = await asyncio.gather(*(one(component) for component in components), return_exceptions=True)
+        for failure in done:
+            if isinstance(failure, BaseException):
+                raise failure
+
+    # --- settings ---------------------------------------------------------------------------------------------------
+    def _settings(self, agents: Mapping[str, Any]) -> dict[str, Any]:
+        services = self._scenario.services
+        orchestrator = dict(services.orchestrator.config) if services.orchestrator else {}
+        listener = dict(services.listener.config) if services.listener else {}
+        rules = dict(orchestrator.get("orchestrator") or {})
+        rules.setdefault("start_at", _this_morning())
+        if (file := roadmap_of(self._scenario)) is not None:
+            copy = self.roadmap(file)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.touch()
+            rules["roadmap"] = str(copy)
+        tables: dict[str, Any] = {**orchestrator, **listener, "orchestrator": rules, "agents": dict(agents)}
+        tables["listener"] = {"data": str(self._output / "work"), **(listener.get("listener") or {})}
+        if "gate" in tables:
+            tables["gate"] = self._gate(tables["gate"])
+        return tables
+
+    def _gate(self, gate: Any) -> Any:
+        """The gate's commands run in the scenario's folder, unless they say otherwise."""
+        if not isinstance(gate, Mapping) or not isinstance(gate.get("commands"), list):
+            return gate
+        folder = self._scenario.folder
+        commands = [
+            {**one, "cwd": str(folder / one.get("cwd", "."))} if isinstance(one, Mapping) else one
+            for one in gate["commands"]
+        ]
+        return {**gate, "commands": commands}
+
+
+def _this_morning() -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.now(UTC):%Y-%m-%d}{MORNING}"

@@ -43,7 +43,17 @@ def judge_lag(ledger: Ledger, arguments: LagArguments) -> Verdict:
     details = {"stream": seen.stream, "consumer": seen.consumer, "pending": pending, "ack_pending": unacked}
     evidence = [Evidence("consumer", None, f"{what}: {observed}", details=details)]
     holds = arguments.pending_and_unacked.holds(pending + unacked)
-    return verdict(holds, expected=expected, observed=observed, evidence=evidence)
+    return verdict(
+        holds, expected=expected, observed=observed, evidence=evidence, nearest="" if holds else _when(seen, unacked)
+    )
+
+
+def _when(seen: ConsumerSeen, unacked: int) -> str:
+    """What waits for nothing but time: a worker that is gone will not acknowledge what it was handed."""
+    wait = seen.config.get("ack_wait")
+    if not unacked or not isinstance(wait, (int, float)) or not wait:
+        return ""
+    return f"what was handed to a worker that is gone comes again {wait:g} s after that (ack_wait)"
 
 
 def _can_break(arguments: LagArguments) -> bool:

@@ -60,7 +60,7 @@ def judge_spawn(ledger: Ledger, arguments: SpawnArguments) -> Verdict:
         return nothing_to_judge(
             expected, f"no such spawn was seen, of {plural(len(everything), 'spawn')}",
             evidence=[of_message(ledger, message, "no JSON object") for message in unreadable(ledger)[:2]],
-            nearest=_others(ledger, arguments, everything),
+            nearest=_instead(ledger, arguments, everything),
         )  # fmt: skip
     problems: list[str] = []
     evidence: list[Evidence] = []
@@ -83,7 +83,7 @@ def judge_spawn(ledger: Ledger, arguments: SpawnArguments) -> Verdict:
         expected=expected,
         observed="; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "") or told,
         evidence=(evidence or [of_spawn(ledger, spawn) for spawn in found[:3]])[:MAX_EVIDENCE],
-        nearest=_others(ledger, arguments, everything) if problems and not arguments.bound.holds(len(found)) else "",
+        nearest="" if arguments.bound.holds(len(found)) else _others(ledger, arguments, everything),
     )
 
 
@@ -103,18 +103,19 @@ def _expected(arguments: SpawnArguments) -> str:
     return ", ".join(parts)
 
 
+def _instead(ledger: Ledger, arguments: SpawnArguments, everything: Sequence[Spawn]) -> str:
+    """What there is where nothing fits."""
+    if arguments.requirement is not None:
+        known = {spawn.requirement or "" for spawn in everything} - {"", arguments.requirement}
+        if near := close_names(arguments.requirement, known):
+            return f"did you mean {listed(near)}?"
+    return _others(ledger, arguments, everything)
+
+
 def _others(ledger: Ledger, arguments: SpawnArguments, everything: Sequence[Spawn]) -> str:
-    """What there is instead."""
+    """What does not count."""
     if odd := len(unreadable(ledger)):
         return f"{plural(odd, 'message')} on stage.started {'is' if odd == 1 else 'are'} no JSON object"
-    if not everything:
-        return ""
-    near = []
-    if arguments.requirement is not None:
-        near = close_names(arguments.requirement, {spawn.requirement or "" for spawn in everything} - {""})
-        near = [name for name in near if name != arguments.requirement]
-    if near:
-        return f"did you mean {listed(near)}?"
     others = [spawn for spawn in everything if not _selected(arguments, spawn)]
     return f"spawned were also {listed(map(str, others), 4)}" if others else ""
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pytest_agog.cli.console import print_json, print_line
-from pytest_agog.cli.options import Json, PostgresDsn
-from pytest_agog.errors import AgogError, BadInput, Exit, PostgresUnreachable, UsageError
+from pytest_agog.cli.options import Json, PostgresDsn, checked_dsn
+from pytest_agog.errors import AgogError, Exit, PostgresUnreachable, UsageError
 from pytest_agog.masking import mask
 
 if TYPE_CHECKING:
@@ -91,13 +91,7 @@ def _run(dsn: str, folder: Path, identity: Identity, *, dry_run: bool) -> Backfi
             await _tables(connection, dsn, dry_run=dry_run)
             return await store(connection, folder, identity, dry_run=dry_run)
 
-    try:
-        psycopg.conninfo.conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
-        raise BadInput(
-            f"{mask(dsn)!r} is no connection string of Postgres ({_first_line(error)}). Write it as "
-            "postgresql://user:password@host:port/database, in --postgres-dsn or DATABASE_URL."
-        ) from None
+    checked_dsn(dsn)
     try:
         return asyncio.run(whole())
     except psycopg.OperationalError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pytest_agog.reference.orchestrator.gate.work import GateWork, Verdict
     from pytest_agog.wire.notices import Notice
     from pytest_agog.wire.orchestration import CommandRun
+
+_INDENT: Final = " " * 8
+_WIDTH: Final = 100
+"""Characters of a command that are shown."""
 
 
 def register(app: typer.Typer) -> None:
@@ -126,29 +130,27 @@ async def _judge(
 
 # --- printing ---------------------------------------------------------------------------------------------------------
 def _print_command(run: CommandRun) -> None:
-    from pytest_agog.cli.console import print_line
     from pytest_agog.masking import mask
     from pytest_agog.reference.orchestrator.gate.work import failed, name_of, why
-    from pytest_agog.report.text import visible
+    from pytest_agog.report.text import one_line, visible
 
     words = run.command if isinstance(run.command, str) else " ".join(run.command)
-    print_line(
-        f"{'FAILED' if failed(run) else 'passed'}  {name_of(run)}  exit {run.exit}  {run.seconds:.1f} s  {words}"
-    )
+    head = f"{'FAILED' if failed(run) else 'passed'}  {one_line(name_of(run))}  exit {run.exit}  {run.seconds:.1f} s"
+    print(f"{head}  {one_line(words)[:_WIDTH]}")
     if counts := (run.model_extra or {}).get("tests"):
-        print_line("        tests: " + ", ".join(f"{number} {name}" for name, number in counts.items()))
+        print(_INDENT + "tests: " + ", ".join(f"{number} {name}" for name, number in counts.items()))
     if failed(run):
-        print_line(f"        {why(run)}")
+        print(_INDENT + one_line(why(run)))
         for line in visible(mask(run.output_tail)).rstrip("\n").split("\n"):
-            print(f"        | {line}")
+            print(f"{_INDENT}| {line}")
 
 
 def _print(verdict: Verdict) -> None:
-    from pytest_agog.cli.console import print_line
+    from pytest_agog.report.text import one_line
 
-    print_line(f"{'accepted' if verdict.accepted else 'rejected'}: {verdict.reason}")
+    print(f"{'accepted' if verdict.accepted else 'rejected'}: {one_line(verdict.reason)}")
     for one in verdict.missing:
-        print_line(f"  missing: {one}")
+        print(f"{_INDENT}missing: {one_line(one)}")
 
 
 def _document(verdict: Verdict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl, PostgresDsn
+from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl, PostgresDsn, checked_dsn
 from pytest_agog.errors import ServiceError, UsageError
 from pytest_agog.masking import mask
 
@@ -68,7 +68,7 @@ def serve(
     from pytest_agog.reference.comms.settings import CommsSettings
 
     settings = CommsSettings(
-        nats_url=nats_url, postgres_dsn=postgres_dsn, nats_creds=nats_creds, host=host, port=port,
+        nats_url=nats_url, postgres_dsn=checked_dsn(postgres_dsn), nats_creds=nats_creds, host=host, port=port,
         ingest=not no_ingest, http=not no_http, workers=workers, retention=_retention(retention), artifacts=artifacts,
     )  # fmt: skip
     waits = _seconds("--patience", patience) if patience is not None else None
@@ -103,8 +103,12 @@ async def _ready(service: CommsService, stop: asyncio.Event, patience: float | N
             each.cancel()
     if done:
         return waits[0] in done and not stop.is_set()
-    wrong = [f"{part}: {state}" for part, state in service.readiness().parts.items() if state != "ok"]
-    raise ServiceError(f"not ready within {patience:g} s: {'; '.join(wrong)}")
+    wrong: dict[str, list[str]] = {}
+    for part, state in service.readiness().parts.items():
+        if state != "ok":
+            wrong.setdefault(state, []).append(part)
+    told = "; ".join(f"{', '.join(parts)}: {state}" for state, parts in wrong.items())
+    raise ServiceError(f"not ready within {patience:g} s: {told}")
 
 
 def _say_ready(service: CommsService, *, as_json: bool) -> None:

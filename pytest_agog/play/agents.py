@@ -9,6 +9,7 @@ from pytest_agog.play import commands
 from pytest_agog.play.context import PlayContext
 from pytest_agog.play.handed import reads_of
 from pytest_agog.play.scripted import run_script
+from pytest_agog.play.scripted_agent import mood_of
 from pytest_agog.play.work import Ran, Work
 from pytest_agog.scenario.model import Agent
 
@@ -17,8 +18,8 @@ async def run_agent(context: PlayContext, work: Work) -> Ran:
     """Run the agent of `work` once, as the scenario declares it."""
     agent = context.scenario.agents.get(work.agent) or Agent()
     context.spawns[work.agent] = context.spawns.get(work.agent, 0) + 1
-    # A command that is declared to fail is not even started.
-    if agent.run is None or context.spawns[work.agent] <= agent.fails:
+    # A command that is declared to go wrong is not even started.
+    if agent.run is None or mood_of(dict(agent), context.spawns[work.agent]) is not None:
         return await run_script(context, work, agent)
     return await _run_command(context, work, agent.run, agent.timeout)
 

@@ -9,12 +9,11 @@ from typing import Any, Final
 from pytest_agog import tokens
 from pytest_agog.play import generate
 from pytest_agog.scenario.model import Agent, GeneratedReport
+from pytest_agog.scenario.orchestrated import FURTHER_AGENTS
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.wire.streams import AGENT_TYPES
 
 SCRIPT: Final = Path(__file__).with_name("scripted_agent.py")
-FURTHER: Final = ("database", "documentation", "review", "release", "todd", "vic")
-"""Agents of an orchestrator besides the seven of the contract."""
 _VERDICTS: Final = {"sylvia": {"critique_verdict": "APPROVED"}}
 """What scripted agents say unless the scenario says otherwise."""
 
@@ -26,7 +25,7 @@ def tables(scenario: Scenario, folder: Path) -> dict[str, Any]:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = dict.fromkeys((*AGENT_TYPES, *FURTHER, *scenario.agents))
+    names = dict.fromkeys((*AGENT_TYPES, *FURTHER_AGENTS, *scenario.agents))
     return {name: _table(scenario, folder, name, scenario.agents.get(name) or Agent()) for name in names}
 
 

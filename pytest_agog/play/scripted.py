@@ -15,6 +15,7 @@ from pytest_agog.ledger.facts import AgentHanded, ProcessStarted
 from pytest_agog.play import generate
 from pytest_agog.play.commands import NO_PROCESS, record_end
 from pytest_agog.play.context import PlayContext, StepFailed
+from pytest_agog.play.scripted_agent import MOODS, mood_of
 from pytest_agog.play.work import Ran, Work
 from pytest_agog.scenario.model import Agent, GeneratedReport
 from pytest_agog.stage.ports import Deliverables
@@ -27,11 +28,14 @@ async def run_script(context: PlayContext, work: Work, agent: Agent) -> Ran:
     """Play the agent once. It stands in the ledger like a process, so that claims need not know the difference."""
     started = time.monotonic()
     context.ledger.append(ProcessStarted(work.agent, ("scripted", "agent", work.agent), NO_PROCESS))
-    if context.spawns[work.agent] <= agent.fails:
+    mood = mood_of(dict(agent), context.spawns[work.agent])
+    if mood == "fails":
         ran = Ran("", f"exit status 1 (declared: the first {agent.fails} spawns fail)")
+    elif mood == "hangs":
+        ran = Ran("", f"it hangs (declared: {agent.hangs} spawns do); a chain does not wait {agent.timeout:g}s for it")
     else:
         try:
-            ran = Ran(await _act(context, work, agent))
+            ran = Ran(await _act(context, work, agent, MOODS.get(mood or "", {})))
         except AgogError as error:
             ran = Ran("", str(error))
     finished = Finished(1 if ran.reason else 0, ran.output.encode("utf-8", "replace"), ran.reason.encode())
@@ -39,12 +43,12 @@ async def run_script(context: PlayContext, work: Work, agent: Agent) -> Ran:
     return ran
 
 
-async def _act(context: PlayContext, work: Work, agent: Agent) -> str:
+async def _act(context: PlayContext, work: Work, agent: Agent, mood: Mapping[str, Any]) -> str:
     engine = await context.engine(work.agent)
     for wanted in work.fetches:
         await _fetch(context, engine, work, wanted)
     published = await engine.publish(work.agent, work.task, work.feature, _report(context, work, agent))
-    return _stdout(context, work, agent, published.url)
+    return _stdout(context, work, agent, published.url, mood)
 
 
 async def _fetch(context: PlayContext, engine: Deliverables, work: Work, wanted: str) -> None:
@@ -80,7 +84,7 @@ def _text(path: Path) -> str:
         raise StepFailed(f"{path.name} cannot be read: {error.strerror}") from None
 
 
-def _stdout(context: PlayContext, work: Work, agent: Agent, url: str) -> str:
+def _stdout(context: PlayContext, work: Work, agent: Agent, url: str, mood: Mapping[str, Any]) -> str:
     fields: dict[str, Any] = {
         "agent": work.agent,
         "req_number": work.feature,
@@ -88,6 +92,7 @@ def _stdout(context: PlayContext, work: Work, agent: Agent, url: str) -> str:
         "deliverable": url,
         "summary": f"{work.task.capitalize()} of {work.feature} is done.",
         **agent.notice,
+        **mood,
     }
     notice = to_json(fields).decode()
     if agent.prints is None:

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ MOODS: dict[str, dict[str, Any]] = {
 def main() -> int:
     """Act once; returns the exit status."""
     plan = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    mood = _mood(plan, _count(plan["spawns"]))
+    mood = mood_of(plan, _count(plan["spawns"]))
     if mood == "fails":
         sys.stderr.write(f"this spawn fails, as the scenario says (the first {plan['fails']} do)\n")
         return 1
@@ -42,8 +43,8 @@ def main() -> int:
     return 0
 
 
-def _mood(plan: dict[str, Any], spawn: int) -> str | None:
-    """What the scenario wants of this spawn; None when nothing in particular."""
+def mood_of(plan: Mapping[str, Any], spawn: int) -> str | None:
+    """What the scenario wants of this spawn, counted from 1; None when nothing in particular."""
     for mood in ("fails", "hangs", "blocks", "rejects"):
         if spawn <= plan[mood]:
             return mood

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pytest_agog.scenario import model, readers, slips
+from pytest_agog.scenario import model, orchestrated, readers, slips
 from pytest_agog.scenario.load import Loaded, load_all
 from pytest_agog.scenario.nodes import Entry, Mapping, Node, Sequence, locate
+from pytest_agog.scenario.orchestrator_steps import Submit
 from pytest_agog.scenario.problems import Problem, Problems, ScenarioErrors
 from pytest_agog.scenario.scenario import Claim, Path_, Scenario
 from pytest_agog.scenario.source import Place
@@ -25,6 +26,8 @@ from pytest_agog.wire import streams, subjects
 
 _OWN_VERBS: Final = frozenset(step.verb for step in STEPS)
 _SAVINGS: Final = frozenset({"tokens.spawn_savings", "tokens.net_savings"})
+_CONTROL: Final = ("agog.spawn.kill", "agog.control.orchestrator.>")
+"""What orchestrator and listener say to each other beside the streams."""
 _LONGEST_PRINTS: Final = 1_000_000
 
 
@@ -83,6 +86,7 @@ class _Doubts:
         if self._steps_are_ours():
             readers.opened_twice(self._scenario, self._tree, self._warnings)
             readers.unknown_in_waits(self._scenario, self._tree, self._warnings)
+        orchestrated.doubts(self._scenario, self._tree, self._vocabulary.agents, self._warnings)
         slips.keys_with_variables(self._tree, self._scenario.variables, self._warnings)
         for claim in self._scenario.claims:
             node = self._nodes[claim.id]
@@ -119,6 +123,7 @@ class _Doubts:
         """Whether a notice may come on `results.` without a chain."""
         return any(
             step.verb == "run"
+            or isinstance(step.arguments, Submit)
             or (isinstance(step.arguments, model.Publish) and step.arguments.subject.startswith("results."))
             for step in self._scenario.steps
         )
@@ -160,6 +165,7 @@ class _Doubts:
         reachable = [
             *(subject for stream in streams.STREAMS for subject in stream.subjects),
             subjects.SPAWN_REQUEST,
+            *_CONTROL,
             *(step.arguments.subject for step in self._scenario.steps if isinstance(step.arguments, model.Publish)),
         ]
         if not any(subjects.overlap(pattern, subject) for subject in reachable):
@@ -213,6 +219,10 @@ class _Doubts:
             if isinstance(step.arguments, model.Chain)
             for turn in step.arguments.turns
         }
+        if orchestrated.runs_agents(self._scenario):
+            working |= {*self._vocabulary.agents, *orchestrated.agents_at_work(self._scenario)}
+            if any(step.verb in ("publish", "run") for step in self._scenario.steps):
+                return  # whoever speaks may name any agent
         for name in self._scenario.agents:
             if name not in working:
                 place = locate(self._tree, ("agents", name)).key or self._tree.place

@@ -122,7 +122,10 @@ class GeneratedReport(Strict):
 
 
 class Agent(Strict):
-    """How an agent behaves when the chain (or the host listener) runs it."""
+    """How an agent behaves when the chain or the host listener runs it.
+
+    Spawns are counted over the whole play: first those that fail, then those that hang, block and reject.
+    """
 
     report: DataFile | GeneratedReport | None = None
     """Its report: a file, or `{generate: {tokens: 8000, seed: 7}}`."""
@@ -135,11 +138,11 @@ class Agent(Strict):
     fails: int = Field(default=0, ge=0)
     """The first n spawns exit 1 without a report."""
     hangs: int = Field(default=0, ge=0)
-    """The first n spawns (after those that fail) never end: they are killed when their time is up."""
+    """The next n spawns never end; they are killed when their time is up."""
     blocks: int = Field(default=0, ge=0)
-    """The first n spawns (after those that fail or hang) say BLOCKED, with a blocker."""
+    """The next n spawns say BLOCKED, with a blocker."""
     rejects: int = Field(default=0, ge=0)
-    """The first n spawns (after those that fail, hang or block) say REJECTED as their verdict, with a blocker."""
+    """The next n spawns say REJECTED as their verdict, with a blocker."""
     prints: DataFile | None = None
     """Its standard output instead of the notice alone, after substitution of ${notice}, ${url} and the variables."""
 

@@ -47,7 +47,7 @@ _ORCHESTRATOR: Final = PartProcess(
         "agog", "orchestrate", "--config", "${config}", "--host", "${host}", "--port", "${port}", "--json",
     ),
     ready="${url}/readyz",
-    env={"NATS_URL": "${nats}", "DATABASE_URL": "${postgres}"},
+    env={"NATS_URL": "${nats}", "DATABASE_URL": "${postgres}", "AGOG_GATE_DIR": "${config}.gate"},
     preload=(
         "nats.js.client", "uvicorn", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto",
         "pytest_agog.cli:build", "pytest_agog.reference.orchestrator.service",

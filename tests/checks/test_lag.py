@@ -26,6 +26,13 @@ def test_pending_and_unacknowledged_count_together(
     assert f"{pending} pending and {unacked} unacknowledged" in verdict.observed
 
 
+def test_what_nobody_acknowledges_comes_again_and_that_is_told(book: Book) -> None:
+    state = {"num_pending": 0, "num_ack_pending": 7}
+    book.fact(ConsumerSeen(KEY, "agent-comms", "jangar", exists=True, config={"ack_wait": 30.0}, state=state))
+    assert "comes again 30 s after" in book.judge("lag", **GIVEN, pending_and_unacked=0).nearest
+    assert book.judge("lag", **GIVEN, pending_and_unacked=7).nearest == ""
+
+
 def test_a_consumer_that_is_not_there(book: Book) -> None:
     assert "was not looked up" in book.judge("lag", **GIVEN, pending_and_unacked=0).observed
     book.fact(ConsumerSeen(KEY, "agent-comms", "jangar", exists=False))

@@ -76,6 +76,23 @@ class Ran:
         return not self.why
 
 
+def cache_of(lock: Path) -> Path:
+    """Where Python keeps what it compiles while the gate works: not beside the sources, where agents may write."""
+    return lock.parent / "pycache"
+
+
+def forget_compiled(cache: Path, root: Path) -> None:
+    """Remove what was compiled of the project: Python takes a source of the same size and second for the same source.
+
+    Installed packages stay, since compiling them anew takes longer than most tests.
+    """
+    mirrored = cache / root.resolve().relative_to("/")
+    for folder, inner, files in os.walk(mirrored):
+        inner[:] = [name for name in inner if name not in ("site-packages", "dist-packages")]
+        for name in files:
+            Path(folder, name).unlink(missing_ok=True)
+
+
 async def run(
     command: Command, root: Path, lock: Path, pass_env: list[str], about: Mapping[str, str] | None = None
 ) -> Ran:
@@ -86,7 +103,8 @@ async def run(
         return _unstarted(command, _CANNOT, reason)
     variables = inherited(pass_env)
     variables["PATH"] = f"{SCRIPTS}:{variables['PATH']}" if variables.get("PATH") else SCRIPTS
-    variables |= {"CI": "1", **(about or {}), **command.env}
+    # Compiled code that an agent left beside protected sources, or beside older ones, must not run in their place.
+    variables |= {"CI": "1", "PYTHONPYCACHEPREFIX": str(cache_of(lock)), **(about or {}), **command.env}
     words = _resolved(command.run, folder, variables["PATH"])
     if words is None:
         reason = f"there is no program {command.run[0][:200]!r} that can be run. Install it, or correct run in [gate]"

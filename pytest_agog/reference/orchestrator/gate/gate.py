@@ -87,6 +87,7 @@ async def _run(
     config: GateConfig, work: GateWork, root: Path, lock: Path, progress: Callable[[CommandRun], None] | None
 ) -> tuple[Ran, ...]:
     ran: list[Ran] = []
+    await asyncio.to_thread(commands.forget_compiled, commands.cache_of(lock), root)
     for command in config.commands_for(work.lane):
         ran.append(await commands.run(command, root, lock, config.pass_env, _about(work)))
         if progress is not None:
@@ -145,7 +146,7 @@ def _praise(ran: Sequence[Ran], tests: int) -> str:
     if not ran:
         return "the deliverable is there, and whole"
     commands_passed = "1 command passed" if len(ran) == 1 else f"{len(ran)} commands passed"
-    return f"{commands_passed}, and {tests} tests" if tests else commands_passed
+    return f"{commands_passed}, and {tests} test{'s' * (tests > 1)}" if tests else commands_passed
 
 
 def _unproven(config: GateConfig, work: GateWork, report: str | None, ran: Sequence[Ran]) -> list[str]:

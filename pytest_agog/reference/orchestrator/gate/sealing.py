@@ -27,6 +27,8 @@ _SCRIPTS: Final = _SHELL | {".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", "
 _INTERPRETER: Final = re.compile(r"(?:python[0-9.]*|node|deno|bun|ruby|perl|php|bash|sh|dash|zsh|pwsh)(?:\.exe)?")
 _NO_SCRIPT: Final = frozenset({"-m", "-c", "-e", "--eval", "--test", "-p", "--print"})
 """Options after which an interpreter's argument is no script of the gate: a module, code, or the tests themselves."""
+_CACHE: Final = "__pycache__"
+"""Comes and goes with every run of Python; the gate's commands do not read it, see `commands`."""
 _CHUNK: Final = 2**20
 _UNREADABLE: Final = "unreadable"
 
@@ -186,7 +188,7 @@ class _Walk:
     def _listed(self, place: str) -> list[str]:
         if place not in self._names:
             try:
-                self._names[place] = sorted(os.listdir(place))  # noqa: PTH208
+                self._names[place] = sorted(name for name in os.listdir(place) if name != _CACHE)  # noqa: PTH208
             except OSError:
                 self._names[place] = []
         return self._names[place]

@@ -95,6 +95,8 @@ def read_request(subject: str, payload: bytes, *, stored_at: datetime, sequence:
     outer = value if isinstance(value, dict) else {}
     inner = next((outer[key] for key in _WRAPPINGS if isinstance(outer.get(key), dict)), value)
     try:
+        if is_issue(inner):
+            return read_issue(inner)
         read = read_object(inner, identity=ids.of_message(stored_at, sequence))
     except BadInput as error:
         raise BadInput(f"{subject}: {error}") from None

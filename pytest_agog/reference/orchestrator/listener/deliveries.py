@@ -22,6 +22,7 @@ from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link, NoAnswer
 from pytest_agog.reference.deliverables.streams import consumer_config, init_streams
 from pytest_agog.reference.orchestrator.listener.waiting import first
+from pytest_agog.reference.orchestrator.messaging.unacked import unacked
 from pytest_agog.wire import streams
 
 if TYPE_CHECKING:
@@ -82,6 +83,24 @@ class Delivery:
             await self._link.nc.publish(self.reply, what)
 
 
+@dataclass(frozen=True, slots=True)
+class Reread(Delivery):
+    """A message that was read from the stream: nobody waits for our ack, the consumer will ask for its own."""
+
+    async def ack(self) -> None:
+        """Its own delivery is acked when it comes."""
+
+    async def again(self, after: float = 0.0) -> None:
+        """It comes again anyway."""
+
+    async def refuse(self) -> None:
+        """It is refused when it comes."""
+
+    async def working(self, within: float) -> bool:
+        """Nobody waits."""
+        return True
+
+
 class Source:
     """The consumer, and the pulling from it."""
 
@@ -125,6 +144,15 @@ class Source:
         answer = await jetstream.call(self._link, f"CONSUMER.INFO.{self._wanted.stream}.{self._wanted.name}")
         config: dict[str, Any] = answer["config"]
         return config
+
+    async def left(self) -> list[Delivery]:
+        """What a killed listener may have had in hand: handed out and not acked. [O16]"""
+        try:
+            found = await unacked(self._link, self._wanted)
+        except AgogError as error:
+            LOG.warning("what was not acked cannot be read, and comes after the ack wait: %s", error)
+            return []
+        return [Reread(one.data, one.sequence, 1, "", self._link) for one in found]
 
     async def slot(self, take: Callable[[Delivery], Awaitable[None]], stop: asyncio.Event) -> None:
         """Pull a message, deal with it, pull the next, until it shall stop; what it has in hand is dealt with first."""

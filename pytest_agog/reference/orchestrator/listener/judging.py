@@ -33,6 +33,9 @@ class Trouble:
     text: str
     """One line: cause and remedy."""
     transient: bool
+    """Whether trying again may help. What an exit status means is the agent's secret, so it may."""
+    plain: bool = False
+    """An exit status that stands for nothing temporary: a notice that says why the work is not done says more."""
 
 
 def trouble_of(ended: Ended, agent: str, seconds: float, errors: str) -> Trouble | None:
@@ -53,8 +56,8 @@ def trouble_of(ended: Ended, agent: str, seconds: float, errors: str) -> Trouble
         return None
     if status < 0:
         return Trouble("exit", f"{agent} was ended by signal {-status}", transient=True)
-    transient = status == _TEMPORARY or _CONNECTION.search(errors[-_LAST:]) is not None
-    return Trouble("exit", f"{agent} ended with exit status {status}", transient)
+    temporary = status == _TEMPORARY or _CONNECTION.search(errors[-_LAST:]) is not None
+    return Trouble("exit", f"{agent} ended with exit status {status}", transient=True, plain=not temporary)
 
 
 def notice_in(output: str, agent: str, requirement: str) -> Notice | NoticeMissing:
@@ -68,11 +71,11 @@ def notice_in(output: str, agent: str, requirement: str) -> Notice | NoticeMissi
 def weighed(trouble: Trouble | None, found: Notice | NoticeMissing) -> Notice | Trouble:
     """What counts. An exit status other than 0 outweighs a notice, unless that says too that the work is not done."""
     if isinstance(found, Notice):
-        if trouble is None or (trouble.kind == "exit" and not trouble.transient and found.status != "COMPLETE"):
+        if trouble is None or (trouble.plain and found.status != "COMPLETE"):
             return found
         if trouble.kind == "exit":
             return Trouble("exit", f"{trouble.text}, though its notice says {found.status}", trouble.transient)
-    return trouble or Trouble("no-notice", str(found), transient=False)
+    return trouble or Trouble("no-notice", str(found), transient=True)
 
 
 def reported_tokens(raw: Mapping[str, Any]) -> int | None:

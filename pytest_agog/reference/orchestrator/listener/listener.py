@@ -12,7 +12,7 @@ from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.orchestrator.listener.attempts import Attempts
 from pytest_agog.reference.orchestrator.listener.claims import Claims
-from pytest_agog.reference.orchestrator.listener.deliveries import Source
+from pytest_agog.reference.orchestrator.listener.deliveries import Delivery, Source
 from pytest_agog.reference.orchestrator.listener.identity import Identity
 from pytest_agog.reference.orchestrator.listener.reports import Reports
 from pytest_agog.reference.orchestrator.listener.requests import Requests
@@ -20,6 +20,9 @@ from pytest_agog.reference.orchestrator.listener.running import prune
 from pytest_agog.reference.orchestrator.listener.settings import ListenerSettings
 
 _PRUNES_EVERY: Final = 3600.0
+_CAREFUL: Final = 5.0
+"""Seconds for which a new listener looks again and again after what a dead one left."""
+_AGAIN: Final = 0.5
 _AT_MOST: Final = 20.0
 """Seconds for which killed agents, and what is to be told of them, are waited for when the listener stops."""
 
@@ -81,14 +84,37 @@ class Listener:
             asyncio.ensure_future(self._source.slot(self.attempts.take, self._stop))
             for _ in range(self.settings.rules.concurrency)
         ]
-        janitor = asyncio.ensure_future(self._clean())
+        others = [asyncio.ensure_future(self._clean()), asyncio.ensure_future(self._look_after_the_dead())]
         try:
             await _any(slots, self._stop)
             await self._end(slots)
         finally:
-            for each in (*slots, janitor):
+            for each in (*slots, *others):
                 each.cancel()
-            await asyncio.gather(*slots, janitor, return_exceptions=True)
+            await asyncio.gather(*slots, *others, return_exceptions=True)
+
+    async def _look_after_the_dead(self) -> None:
+        """What a killed listener had in hand, and what its last pull requests still take along. [O16]
+
+        They live for three seconds, and take messages with them as long as anybody listens to everything.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _CAREFUL
+        room = asyncio.Semaphore(self.settings.rules.concurrency)
+        seen: set[int] = set()
+
+        async def take(delivery: Delivery) -> None:
+            async with room:
+                if not self._stop.is_set():
+                    await self.attempts.take(delivery)
+
+        async with asyncio.TaskGroup() as group:
+            while loop.time() < until and not self._stop.is_set():
+                for one in await self._source.left():
+                    if one.sequence not in seen:
+                        seen.add(one.sequence)
+                        group.create_task(take(one))
+                await asyncio.sleep(_AGAIN)
 
     async def _end(self, slots: list[asyncio.Task[None]]) -> None:
         self._stop.set()

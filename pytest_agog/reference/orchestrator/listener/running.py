@@ -144,7 +144,7 @@ async def _with_report(work: Work, notice: Notice, reports: Reports, places: Pla
             await reports.resolve(notice.deliverable)
     except _BAD_REPORT as error:
         if notice.status == "COMPLETE":
-            return Trouble("deliverable", str(error), transient=False)
+            return Trouble("deliverable", str(error), transient=True)
     return notice
 
 

@@ -67,7 +67,8 @@ def touches(
         breaking: by id of a breaking change those that it affects though they share no file.
         lessons: which paths met in conflicts.
     """
-    often = Counter(chain.from_iterable(some.all for some in files.values()))
+    many = any(len(some.all) > _MANY for some in files.values())
+    often = Counter(chain.from_iterable(some.all for some in files.values())) if many else {}
     folders = {path for some in files.values() if some.folders for path in some.folders}
     sides = _sides(lessons)
     affected: dict[str, list[tuple[str, int]]] = {}
@@ -76,9 +77,10 @@ def touches(
             affected.setdefault(one, []).append((f"\0{identity}", BELOW))
     found = {}
     for identity, some in files.items():
-        # Rare ones first; which of two equally rare ones comes first must not depend on the order they are named in.
+        # Of many, rare ones first. The order in which they are named must not matter.
         by_name = sorted(some.all)
-        by_name.sort(key=often.__getitem__)
+        if len(by_name) > _MANY:
+            by_name.sort(key=often.__getitem__)
         marks = _marks(frozenset(by_name), folders, sides) if folders or sides else []
         if identity in breaking:
             marks.append((f"\0{identity}", EXCLUSIVE))

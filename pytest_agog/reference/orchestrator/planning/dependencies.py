@@ -33,43 +33,33 @@ def within(needs: Graph, known: Collection[str]) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What needs what, looked at once."""
+    """What needs what, and what is needed by what."""
 
     graph: Graph
     wanted: Graph
     """By id what needs it; nothing for what nobody needs."""
-    knots: tuple[tuple[str, ...], ...]
-    """Sets of requirements that all need each other."""
 
     @classmethod
     def of(cls, stated: Graph, derived: Iterable[tuple[str, str]] = ()) -> Needs:
-        """The stated dependencies and the derived ones that close no cycle.
-
-        A derived one that would is dropped: what people state wins over what we guess.
-        """
-        pairs = sorted(pair for pair in set(derived) if pair[1] not in stated[pair[0]])
-        made = cls._made(stated, pairs)
-        knot = {identity: at for at, members in enumerate(made.knots) for identity in members}
-        kept = [pair for pair in pairs if pair[0] not in knot or knot[pair[0]] != knot.get(pair[1])]
-        return made if kept == pairs else cls._made(stated, kept)
-
-    @classmethod
-    def _made(cls, stated: Graph, pairs: Sequence[tuple[str, str]]) -> Needs:
+        """The stated dependencies and further ones."""
         graph = dict(stated)
-        for identity, need in pairs:
-            graph[identity] = [*graph[identity], need]
-        wanted = dependents(graph)
-        return cls(graph, wanted, tuple(map(tuple, _knots(graph, wanted))))
+        for identity, need in sorted(derived):
+            if need not in graph[identity]:
+                graph[identity] = [*graph[identity], need]
+        return cls(graph, dependents(graph))
 
 
-def _knots(graph: Graph, wanted: Graph) -> list[list[str]]:
+def knots(needs: Needs, among: Collection[str]) -> list[list[str]]:
     """Sets of requirements that all need each other, or one that needs itself (Tarjan's strongly connected sets).
 
     Without recursion: a chain of 100,000 is no deep stack.
+
+    Args:
+        needs: what needs what.
+        among: where to look; all else is known to be in no knot.
     """
-    acyclic = _peeled(graph, wanted)
-    if len(acyclic) == len(graph):
-        return []
+    graph = {identity: [need for need in needs.graph[identity] if need in among] for identity in among}
+    acyclic = _peeled(graph, needs.wanted)
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -140,15 +130,16 @@ def dependents(graph: Graph) -> dict[str, list[str]]:
     return found
 
 
-def cycles(needs: Needs, rank: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
+def cycles(needs: Needs, found_knots: Iterable[Sequence[str]], rank: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
     """For every knot its shortest cycles, until each member stands in one; each needs the next, the last the first.
 
     Args:
         needs: what needs what.
+        found_knots: its knots.
         rank: the order in which cycles are looked for and begin, the same whatever order the graph has.
     """
     found: list[tuple[str, ...]] = []
-    for members in needs.knots:
+    for members in found_knots:
         inside, left, most = set(members), set(members), len(found) + _CYCLES
         for start in sorted(members, key=rank.__getitem__):
             if start in left and len(found) < most:

@@ -19,7 +19,7 @@ from pytest_agog.reference.orchestrator.planning.routing_table import SINGLE
 MOST_ALIKE: Final = 8
 """Requirements of one lane that may share a feature."""
 _STEM: Final = 3
-"""A shorter file name says nothing."""
+"""A shorter name says nothing, and none with a number in it (`file12`)."""
 _GENERIC: Final = frozenset(
     """a an the and or of for to in on at by with from into via as is are be it its their this that all any each per not
     no new old own our your add adds create build builds implement implements show shows make makes provide expose write
@@ -31,8 +31,10 @@ _GENERIC: Final = frozenset(
     independent small large big simple first second third""".split()  # noqa: SIM905 - a list of 160 literals is harder to read
 )
 
-_COMMON: Final = _GENERIC | SINGLE | {"index", "main", "util", "type", "common", "shared", "helper", "config", "constant",
-                                      "style", "__init__", "mod", "model", "schema"}  # fmt: skip
+_COMMON: Final = _GENERIC | SINGLE | {
+    "index", "main", "util", "type", "common", "shared", "helper", "config", "constant", "style", "__init__", "mod",
+    "model", "schema", "file", "name", "one", "two", "three", "foo", "bar", "baz",
+}  # fmt: skip
 """File names that every part of a system has."""
 
 
@@ -63,7 +65,9 @@ def pairs(
         {identity: words for identity, words in backends.items() if words},
         {identity: words for identity, words in frontends.items() if words},
     )
-    return titles | _by_files(backends, frontends, files)
+    found = titles | _by_files(backends, frontends, files)
+    often = Counter(identity for pair in found for identity in pair)
+    return {pair for pair in found if max(often[pair[0]], often[pair[1]]) <= MOST_ALIKE}
 
 
 def _by_titles(backends: Mapping[str, frozenset[str]], frontends: Mapping[str, frozenset[str]]) -> set[tuple[str, str]]:
@@ -85,14 +89,16 @@ def _by_titles(backends: Mapping[str, frozenset[str]], frontends: Mapping[str, f
 
 def _by_files(backends: Iterable[str], frontends: Iterable[str],
               files: Mapping[str, Paths]) -> set[tuple[str, str]]:  # fmt: skip
-    ours = _buckets((stem, identity) for identity in backends for stem in _stems(files[identity], "backend"))
-    theirs = _buckets((stem, identity) for identity in frontends for stem in _stems(files[identity], "frontend"))
-    return {
-        (frontend, backend)
-        for stem in ours.keys() & theirs.keys()
-        for frontend in theirs[stem]
-        for backend in ours[stem]
-    }  # fmt: skip
+    wanted = {stem for identity in frontends for stem in _stems(files[identity], "frontend")}
+    ours = _buckets(
+        (stem, identity) for identity in backends for stem in _stems(files[identity], "backend") if stem in wanted
+    )
+    if not ours:
+        return set()
+    theirs = _buckets(
+        (stem, identity) for identity in frontends for stem in _stems(files[identity], "frontend") if stem in ours
+    )
+    return {(frontend, backend) for stem, some in theirs.items() for frontend in some for backend in ours[stem]}
 
 
 def _buckets(entries: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -106,7 +112,7 @@ def _stems(files: Paths, lane: str) -> set[str]:
     found = set()
     for path in files.all:
         stem = path.rsplit("/", 1)[-1].split(".", 1)[0].casefold().removesuffix("s")
-        distinct = len(stem) >= _STEM and stem not in _COMMON and path not in files.folders
+        distinct = len(stem) >= _STEM and stem.isalpha() and stem not in _COMMON and path not in files.folders
         if distinct and routing.lane_of_file(path) == lane:
             found.add(stem)
     return found

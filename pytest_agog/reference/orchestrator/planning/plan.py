@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -170,30 +170,42 @@ class _Planning:
             self.paths[identity] = paths.read(one.files)
             self.alone[identity] = _look(one, self.paths[identity], lessons)
         self.open = [identity for identity in self.stated if identity not in self.done]
-        self.derived = self._derived()
-        self.needs, self.missing = self._needs()
+        self.human = self._human()
+        self.base, self.missing = self._base()
 
     def plan(self) -> Plan:
-        items = self._items()
-        found = dependencies.cycles(self.needs, self.rank)
-        knotted = {identity for knot in self.needs.knots for identity in knot}
-        human = self._human()
-        stopped = {identity for identity in self.open if self.stated[identity].state in _STOPPED}
-        stopped |= knotted | {one.id for one in self.missing} | {one.id for one in human}
-        out = dependencies.held(self.needs, stopped) if stopped else stopped
-        free = [identity for identity in self.open if identity not in out]
-        order = sorted(free, key=lambda identity: (_running(self.stated[identity]),
-                                                   priority.ORDER[items[identity].priority]))  # fmt: skip
-        made, serialised = waves(order, self.needs, {identity: items[identity].touch for identity in free})
+        derived = self._derived()
+        while True:
+            needs = Needs.of(self.base, derived)
+            items = self._items(needs, derives=bool(derived))
+            order = self._order(needs, items)
+            made, serialised = waves(order, needs, {identity: items[identity].touch for identity in order})
+            placed = [identity for wave in made for identity in wave]
+            found = dependencies.knots(needs, set(self.open).difference(placed)) if len(placed) < len(self.open) else []
+            knot = {identity: at for at, members in enumerate(found) for identity in members}
+            # What people state wins over what we guess: a guess that closes a cycle is none.
+            closing = {pair for pair in derived if pair[0] in knot and knot[pair[0]] == knot.get(pair[1])}
+            if not closing:
+                break
+            derived -= closing
         prediction = critical_path.predict(
-            [identity for wave in made for identity in wave],
-            self.needs.graph,
-            {identity: items[identity].estimated_tokens for identity in free},
+            placed, needs.graph, {identity: items[identity].estimated_tokens for identity in placed},
             self.lessons.tokens_per_hour,
-        )
-        return Plan(
-            MappingProxyType(items), made, serialised, prediction, found, self.missing, human, self.unreadable
         )  # fmt: skip
+        return Plan(
+            MappingProxyType(items), made, serialised, prediction, dependencies.cycles(needs, found, self.rank),
+            self.missing, self.human, self.unreadable,
+        )  # fmt: skip
+
+    def _order(self, needs: Needs, items: Mapping[str, Planned]) -> list[str]:
+        """What may get into a wave, by rank: what runs already, then by priority and id."""
+        stopped = {identity for identity in self.open if self.stated[identity].state in _STOPPED}
+        stopped |= {one.id for one in self.missing} | {one.id for one in self.human}
+        out = dependencies.held(needs, stopped) if stopped else stopped
+        free = [identity for identity in self.open if identity not in out]
+        return sorted(
+            free, key=lambda identity: (_waits(self.stated[identity]), priority.ORDER[items[identity].priority])
+        )
 
     def _derived(self) -> set[tuple[str, str]]:
         """Frontend work needs the backend work of its feature. [L2]"""
@@ -204,8 +216,8 @@ class _Planning:
                 sides[lane][identity] = self.alone[identity].about
         return features.pairs(sides["backend"], sides["frontend"], self.paths)
 
-    def _needs(self) -> tuple[Needs, tuple[Missing, ...]]:
-        """What is open needs of what is open, and what it needs that nobody stated."""
+    def _base(self) -> tuple[dict[str, list[str]], tuple[Missing, ...]]:
+        """What is open needs, as stated, of what is open; and what it needs that nobody stated."""
         stated = {
             identity: [need for need in self.stated[identity].dependencies if need not in self.done]
             for identity in self.open
@@ -213,33 +225,35 @@ class _Planning:
         lacking = dependencies.missing(stated, self.stated)
         if lacking:
             stated = dependencies.within(stated, self.stated)
-        return Needs.of(stated, self.derived), lacking
+        return stated, lacking
 
-    def _items(self) -> dict[str, Planned]:
-        wanted = self.needs.wanted
+    def _items(self, needs: Needs, *, derives: bool) -> dict[str, Planned]:
         affected = breaking.affected(
             {identity: self.stated[identity] for identity in self.open},
             {identity for identity in self.open if self.alone[identity].breaks},
         )
         touch = conflicts.touches({identity: self.paths[identity] for identity in self.open}, affected, self.lessons)
+        graph = needs.graph if derives else {}
         return {
-            identity: self._item(identity, len(wanted.get(identity, ())), touch.get(identity, NOTHING))
+            identity: self._item(
+                identity, len(needs.wanted.get(identity, ())), graph.get(identity, ()), touch.get(identity, NOTHING)
+            )
             for identity in self.stated
         }
 
-    def _item(self, identity: str, waiting: int, touch: Touch) -> Planned:
+    def _item(self, identity: str, waiting: int, needs: Sequence[str], touch: Touch) -> Planned:
         stated, alone = self.stated[identity], self.alone[identity]
         route, (size, tokens, because) = alone.route, alone.estimate
         urgency, why = priority.raised(*alone.urgency, waiting)
         reasons = (*route.reasons, why, because)
         depends_on = stated.dependencies
         blocked_by: tuple[str, ...] = ()
-        if depends_on or self.derived:
-            derived = tuple(need for need in self.needs.graph.get(identity, ()) if need not in stated.dependencies)
+        if needs:
+            derived = tuple(need for need in needs if need not in depends_on)
             reasons += tuple(f"needs {need}, the backend of its feature" for need in derived)
             depends_on += derived
-            if identity not in self.done:
-                blocked_by = tuple(need for need in depends_on if need not in self.done)
+        if depends_on and identity not in self.done:
+            blocked_by = tuple(need for need in depends_on if need not in self.done)
         return Planned(
             identity, route.lane, route.agent, urgency, size, tokens, depends_on, blocked_by, route.matter, reasons,
             stated, touch,
@@ -256,5 +270,5 @@ class _Planning:
         return tuple(found)
 
 
-def _running(stated: Stated) -> bool:
+def _waits(stated: Stated) -> bool:
     return stated.state not in ("ASSIGNED", "IN_PROGRESS", "GATING")

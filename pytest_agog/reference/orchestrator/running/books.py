@@ -21,7 +21,7 @@ from pytest_agog.reference.orchestrator.engine.working import dispatched
 from pytest_agog.reference.orchestrator.messaging.bucket import Bucket, Moved, is_gone
 from pytest_agog.reference.orchestrator.messaging.sending import publish
 from pytest_agog.reference.orchestrator.running.clock import Clock
-from pytest_agog.reference.orchestrator.state.record import Record, dump, load
+from pytest_agog.reference.orchestrator.state.record import Record, dump, load, showing
 from pytest_agog.wire.orchestration import STATE_KEY, state_key
 from pytest_agog.wire.streams import STATE_BUCKET
 
@@ -92,6 +92,7 @@ class Books:
         Raises:
             AgogError: the bucket cannot be written.
         """
+        record = showing(record)
         async with self._lock(record.id):
             try:
                 revision = await self.bucket.put(state_key(record.id), dump(record), after=0)
@@ -137,6 +138,7 @@ class Books:
             changed = step(kept.record)
             if changed is None or changed == kept.record:
                 return kept.record
+            changed = showing(changed)
             try:
                 revision = await self.bucket.put(state_key(identity), dump(changed), after=kept.revision)
             except Moved:

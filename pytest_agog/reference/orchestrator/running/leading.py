@@ -55,6 +55,14 @@ class Leading:
             return False
         return instance == self.me or time.monotonic() - self._seen.get(instance, -DEAD) < DEAD
 
+    def buried(self) -> list[str]:
+        """Instances that have died since this was last asked; what they had in hand is to be looked after."""
+        now = time.monotonic()
+        dead = [name for name, seen in self._seen.items() if name != self.me and now - seen >= DEAD]
+        for name in dead:
+            del self._seen[name]
+        return dead
+
     async def run(self) -> None:
         """Live, and lead when nobody does; for ever."""
         while True:

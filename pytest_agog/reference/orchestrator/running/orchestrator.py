@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +25,7 @@ from pytest_agog.reference.orchestrator.running.desk import Desk
 from pytest_agog.reference.orchestrator.running.incoming import Incoming
 from pytest_agog.reference.orchestrator.running.leading import Leading
 from pytest_agog.reference.orchestrator.running.passing import Pass
-from pytest_agog.reference.orchestrator.running.recovering import judge_left, recover
+from pytest_agog.reference.orchestrator.running.recovering import ADOPTED, judge_left, recover, reread
 from pytest_agog.reference.orchestrator.running.reporting import Reporting
 from pytest_agog.reference.orchestrator.running.requests import Requests
 from pytest_agog.reference.orchestrator.running.roadmap import RoadmapKeeper
@@ -41,8 +42,9 @@ Judge = Callable[[Record], Awaitable[Judged]]
 """Judges work instead of the gate that the settings configure."""
 LOG: Final = logging.getLogger(__name__)
 _LAGS_EVERY: Final = 5.0
-ADOPTER: Final = streams.ConsumerDefinition("REQUIREMENTS", "orchestrator", "requirements.>")
-"""Reads what others publish for agents, so that it gets a record like all work."""
+_CAREFUL: Final = 5.0
+"""Seconds for which a new leader looks again and again after what a dead instance left."""
+_AGAIN: Final = 0.5
 
 
 class Orchestrator:
@@ -64,6 +66,7 @@ class Orchestrator:
         self.cadence: Cadence
         self.roadmap: RoadmapKeeper | None = None
         self._lags: dict[str, int] = {}
+        self._careful_until = self._recovered = 0.0
 
     @property
     def records(self) -> Any:
@@ -134,7 +137,7 @@ class Orchestrator:
             Puller(self.link, self._consumer(one), takes[one.stream, one.name])
             for one in streams.CONSUMERS if (one.stream, one.name) in takes
         ]  # fmt: skip
-        return [*found, Puller(self.link, self._consumer(ADOPTER), self.requests.requirement)]
+        return [*found, Puller(self.link, self._consumer(ADOPTED), self.requests.requirement)]
 
     def _consumer(self, one: streams.ConsumerDefinition) -> streams.ConsumerDefinition:
         wait = self.settings.config.orchestrator.ack_wait
@@ -151,7 +154,8 @@ class Orchestrator:
             LOG.info("%s leads", leading.me)
             try:
                 async with self._answering():
-                    await recover(self.desk, self.incoming)
+                    self._careful_until = time.monotonic() + _CAREFUL
+                    await self._recover()
                     await self.cadence.lead()
             except AgogError as error:
                 LOG.warning("leading was interrupted: %s", error)
@@ -166,11 +170,28 @@ class Orchestrator:
         finally:
             await control.close()
 
+    async def _look_after_the_dead(self) -> None:
+        """What an instance had in hand when it died, or what its last pull requests still take along.
+
+        They live for three seconds, and take messages with them as long as anybody listens to everything.
+        """
+        now = time.monotonic()
+        if self.desk.leading.buried():
+            self._careful_until = now + _CAREFUL
+        if self._recovered + _AGAIN <= now < self._careful_until:
+            await self._recover()
+
+    async def _recover(self) -> None:
+        self._recovered = time.monotonic()
+        await recover(self.desk, self.incoming)
+        await reread(self.desk, self.requests)
+
     async def _before(self, now: datetime) -> None:
         if self.roadmap is not None:
             await self.roadmap.read()
 
     async def _after(self, now: datetime) -> None:
+        await self._look_after_the_dead()
         for identity in judge_left(self.desk):
             self._start(self.incoming.judge(identity))
         if self.roadmap is not None:

@@ -15,13 +15,19 @@ from pydantic import ValidationError
 
 from pytest_agog.errors import AgogError, BadInput
 from pytest_agog.reference.deliverables import jetstream
+from pytest_agog.reference.orchestrator.messaging.unacked import unacked
 from pytest_agog.reference.orchestrator.running.desk import Desk
 from pytest_agog.reference.orchestrator.running.incoming import Incoming, cost_of
+from pytest_agog.reference.orchestrator.running.requests import Requests, Said
 from pytest_agog.reference.orchestrator.state.record import REVIEW, Record
-from pytest_agog.wire import notices
+from pytest_agog.wire import notices, streams
 from pytest_agog.wire.orchestration import Failure, Result, error_subject, result_subject
+from pytest_agog.wire.times import parse_time
 
 LOG: Final = logging.getLogger(__name__)
+ASKED: Final = next(one for one in streams.CONSUMERS if (one.stream, one.name) == ("INTEGRATION", "orchestrator"))
+ADOPTED: Final = streams.ConsumerDefinition("REQUIREMENTS", "orchestrator", "requirements.>")
+"""Reads what others publish for agents, so that it gets a record like all work."""
 
 
 async def recover(desk: Desk, incoming: Incoming) -> None:
@@ -36,6 +42,16 @@ async def recover(desk: Desk, incoming: Incoming) -> None:
                 await _look(desk, incoming, record, REVIEW, REVIEW, record.review_attempts)
         except (AgogError, ValidationError) as error:
             LOG.warning("%s: %s", record.id, error)
+
+
+async def reread(desk: Desk, requests: Requests) -> None:
+    """Requests that a killed instance had taken, or that its last pull took along. [F40]"""
+    for consumer, deal in ((ASKED, requests.asked), (ADOPTED, requests.published)):
+        try:
+            for one in await unacked(desk.books.link, consumer):
+                await deal(Said(one.subject, one.data, parse_time(one.time), one.sequence))
+        except AgogError as error:
+            LOG.warning("what was not acked cannot be read, and comes after the ack wait: %s", error)
 
 
 def judge_left(desk: Desk) -> list[str]:

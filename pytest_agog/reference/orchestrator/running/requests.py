@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, get_args
 
 from pytest_agog.errors import AgogError, BadInput
@@ -23,6 +25,17 @@ DECISION, PROGRESS = "decision", "progress"
 _LATER: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message, however it came."""
+
+    subject: str
+    data: bytes
+    at: datetime
+    """When the stream stored it."""
+    sequence: int
+
+
 class Requests:
     """Takes requirements in, once each, however often they are delivered. [F13] [F40]"""
 
@@ -31,35 +44,49 @@ class Requests:
 
     async def integration(self, delivery: Delivery) -> None:
         """One message of `integration.orchestrator.>`."""
-        topic = delivery.subject.rpartition(".")[2]
-        try:
-            if topic == DECISION:
-                await self._answer(delivery.data)
-            elif topic == PROGRESS:
-                await self._alive(delivery.data)
-            else:
-                await self.take(self._read(delivery))
-        except BadInput as error:
-            await self._unreadable(delivery, str(error))
-            await delivery.ack()
-        except AgogError as error:
-            LOG.warning("%s (sequence %d): %s", delivery.subject, delivery.sequence, error)
-            await delivery.again(_LATER)
-        else:
-            await delivery.ack()
+        await self._dealt_with(delivery, self.asked)
 
     async def requirement(self, delivery: Delivery) -> None:
         """One message of `requirements.>`: our own are known already; anybody else's is taken in for its lane. [F33]"""
+        await self._dealt_with(delivery, self.published)
+
+    async def asked(self, message: Said) -> None:
+        """What a message to the orchestrator asks for: work, a decision, or that nobody counts as stuck.
+
+        Raises:
+            AgogError: the state cannot be written.
+        """
+        topic = message.subject.rpartition(".")[2]
         try:
-            lane, _, named = delivery.subject.removeprefix("requirements.").partition(".")
-            if requirement_id(named) not in self._desk.books.records:
-                stated = self._read(delivery)
-                if stated.id != named:
-                    raise BadInput(f"{delivery.subject}: it holds {stated.id}; subject and payload must agree")  # noqa: TRY301
-                await self.take(replace(stated, agent=stated.agent or stages.AGENTS.get(lane)))
+            if topic == DECISION:
+                await self._answer(message.data)
+            elif topic == PROGRESS:
+                await self._alive(message.data)
+            else:
+                await self.take(_read(message))
         except BadInput as error:
-            LOG.warning("%s", error)
-            await delivery.refuse()
+            await self._unreadable(message, str(error))
+
+    async def published(self, message: Said) -> None:
+        """A requirement on the subject of a lane.
+
+        Raises:
+            AgogError: the state cannot be written.
+        """
+        try:
+            lane, _, named = message.subject.removeprefix("requirements.").partition(".")
+            if requirement_id(named) in self._desk.books.records:
+                return
+            stated = _read(message)
+            if stated.id != named:
+                raise BadInput(f"{message.subject}: it holds {stated.id}; subject and payload must agree")  # noqa: TRY301
+            await self.take(replace(stated, agent=stated.agent or stages.AGENTS.get(lane)))
+        except BadInput as error:
+            await self._unreadable(message, str(error))
+
+    async def _dealt_with(self, delivery: Delivery, deal: Callable[[Said], Awaitable[None]]) -> None:
+        try:
+            await deal(Said(delivery.subject, delivery.data, delivery.timestamp, delivery.sequence))
         except AgogError as error:
             LOG.warning("%s (sequence %d): %s", delivery.subject, delivery.sequence, error)
             await delivery.again(_LATER)
@@ -82,15 +109,11 @@ class Requests:
         changed = await self._desk.books.apply(known.id, lambda found: taking.restated(found, stated, now))
         return changed is not None and len(changed.history) > before
 
-    def _read(self, delivery: Delivery) -> Stated:
-        return read_request(
-            delivery.subject, delivery.data, stored_at=delivery.timestamp, sequence=delivery.sequence
-        )  # fmt: skip
-
-    async def _unreadable(self, delivery: Delivery, why: str) -> None:
-        LOG.warning("sequence %d: %s", delivery.sequence, why)
-        told = {"subject": delivery.subject, "sequence": delivery.sequence, "why": why[:500]}
-        await self._desk.send(messages.integration("broadcast", "unreadable", told, f"unreadable:{delivery.sequence}"))
+    async def _unreadable(self, message: Said, why: str) -> None:
+        LOG.warning("sequence %d: %s", message.sequence, why)
+        told = {"subject": message.subject, "sequence": message.sequence, "why": why[:500]}
+        msg_id = f"unreadable:{message.subject}:{message.sequence}"
+        await self._desk.send(messages.integration("broadcast", "unreadable", told, msg_id))
 
     async def _answer(self, data: bytes) -> None:
         value = _object(data)
@@ -113,6 +136,10 @@ class Requests:
         value, now = _object(data), self._desk.clock.now()
         identity = requirement_id(str(value.get("reqId") or value.get("id") or ""))
         await self._desk.books.apply(identity, lambda one: replace(one, active_at=now) if one.running else None)
+
+
+def _read(message: Said) -> Stated:
+    return read_request(message.subject, message.data, stored_at=message.at, sequence=message.sequence)
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -25,6 +25,8 @@ OVER: Final = frozenset({"COMPLETE", "FAILED"})
 """States that nothing leaves by itself."""
 RUNNING: Final = frozenset({"ASSIGNED", "IN_PROGRESS", "GATING"})
 """States in which an agent works, or its work is judged."""
+TOLD_FIRST: Final = frozenset({"COMPLETE", "FAILED", "ESCALATED", "REJECTED", "BLOCKED"})
+"""States that somebody waits for: others see them when their messages are on the streams, not before."""
 REVIEW: Final = "review"
 """The stage that follows completion; it does not count among the attempts at the work itself."""
 
@@ -175,6 +177,10 @@ class Record:
     """Not before this moment: the back-off of a retry. [O14]"""
     # --- what is still to be sent
     outbox: tuple[Effect, ...] = ()
+    shown: State = "PENDING"
+    """The state that others see: `state`, but for one of `TOLD_FIRST` only when all of its messages are sent."""
+    becomes: State | None = None
+    """Only as stored, when `state` there is the one that is shown: what it really is."""
 
     @property
     def running(self) -> bool:
@@ -206,7 +212,15 @@ _RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Record)
 
 def dump(record: Record) -> bytes:
     """The record as it is stored. Keys are camelCase; all of the contract's are there, null where there is none."""
-    return _RECORD.dump_json(record, by_alias=True, exclude_defaults=False)
+    if record.shown != record.state:
+        record = replace(record, state=record.shown, becomes=record.state)
+    return _RECORD.dump_json(record, by_alias=True)
+
+
+def showing(record: Record) -> Record:
+    """The record as it is to be stored: with the state that others may see by then."""
+    waits = record.outbox and record.state in TOLD_FIRST
+    return record if waits or record.shown == record.state else replace(record, shown=record.state)
 
 
 def load(data: bytes) -> Record:
@@ -216,8 +230,9 @@ def load(data: bytes) -> Record:
         BadInput: it is none; one that somebody else wrote, or a newer version of this.
     """
     try:
-        return _RECORD.validate_json(data)
+        record = _RECORD.validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "value"
         raise BadInput(f"the state of a requirement cannot be read: {where}: {first['msg']}") from None
+    return record if record.becomes is None else replace(record, state=record.becomes, becomes=None)

@@ -8,7 +8,7 @@ from pytest_agog.errors import BadInput
 from pytest_agog.reference.orchestrator.engine import judging, stages, working
 from pytest_agog.reference.orchestrator.engine.ending import decided
 from pytest_agog.reference.orchestrator.engine.working import Cost
-from pytest_agog.reference.orchestrator.state.record import Record, dump, load
+from pytest_agog.reference.orchestrator.state.record import Record, dump, load, showing
 from pytest_agog.wire.notices import Notice, create
 from pytest_agog.wire.orchestration import Failure, StateValue
 from tests.reference.orchestrator.engine.records import BAD, NOW, RULES, begin, finish, ready, sent, subjects, until
@@ -125,9 +125,21 @@ def test_a_human_assigns_somebody() -> None:
 # --- as it is stored --------------------------------------------------------------------------------------------------
 def test_a_record_is_what_was_stored_and_keeps_the_contract() -> None:
     record = judging.reviewed(reviewing(), review(), Cost(9, reported=True), NOW, RULES)
+    record = showing(record)
     assert load(dump(record)) == record
     value = StateValue.model_validate_json(dump(record))
     assert (value.state, value.lane, value.attempts, value.tokens) == ("COMPLETE", "backend", 1, {"reported": 9})
+
+
+def test_others_see_a_state_when_it_is_told() -> None:
+    done = showing(finish(begin(ready(assigned=True))))
+    assert load(dump(done)).state == "COMPLETE"
+    assert StateValue.model_validate_json(dump(done)).state != "COMPLETE"
+    told = showing(sent(done))
+    assert StateValue.model_validate_json(dump(told)).state == "COMPLETE"
+    reviewed_now = showing(judging.review_started(told, NOW, RULES))
+    assert reviewed_now.outbox
+    assert StateValue.model_validate_json(dump(reviewed_now)).state == "COMPLETE"
 
 
 def test_a_value_of_somebody_else_is_told() -> None:

@@ -1,4 +1,4 @@
-"""A project folder with a gate of its own, and locks that no other test shares."""
+"""A project folder with a gate of its own, and locks apart from those of this machine's user."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ import pytest
 from tests.reference.orchestrator.gate.making import Code
 
 
+@pytest.fixture(scope="session")
+def gate_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Locks are named after folders, which no two tests share; what Python compiled of its packages may be shared."""
+    return tmp_path_factory.mktemp("gate-state")
+
+
 @pytest.fixture(autouse=True)
-def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AGOG_GATE_DIR", str(tmp_path / "locks"))
+def _own_locks(gate_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGOG_GATE_DIR", str(gate_state))
 
 
 @pytest.fixture

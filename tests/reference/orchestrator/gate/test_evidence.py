@@ -167,7 +167,10 @@ async def test_a_claim_without_a_run_is_rejected(project: Path, code: Code) -> N
     assert (await run_gate(counted, some_work(report="Done. All 41 tests pass."), root=project)).accepted
 
 
-PIECES = "# Evidence\n|## Use\n|```sh\n|```\n|$ ls\n|out\n|`ls -l`\n|all |42 |/|tests |pass|. |> ".split("|")
+PIECES = (
+    *("# Evidence\n", "## Use\n", "```sh\n", "```\n", "$ ls\n", "out\n", "`ls -l`\n"),
+    *("all ", "42 ", "/", "tests ", "pass", ". ", "> "),
+)
 
 
 @given(st.lists(st.sampled_from(PIECES)).map("".join))

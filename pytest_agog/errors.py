@@ -259,3 +259,17 @@ class RoadmapUnwritable(BadInput):
 class RoadmapChanging(AgogError):
     """The roadmap {path} changed {attempts} times while it was to be updated; nothing of ours was written. Save it less
     often, then try again."""
+
+
+class MemoryAway(ServiceError):
+    """Memory at {dsn} cannot be used ({reason}). Work goes on without it; start Postgres or correct `dsn` in [memory]
+    of agog.toml."""
+
+
+class MemoryRefused(AgogError):
+    """Memory at {dsn} refused {what}: {reason}. Check that its schema agog_memory is as this version made it."""
+
+
+class EmbedderFailed(ServiceError):
+    """The embedder {model} at {url} cannot be used ({reason}). Start it (`ollama serve`, `ollama pull {model}`) or take
+    `embedder_url` out of [memory] in agog.toml; until then memory searches by words."""

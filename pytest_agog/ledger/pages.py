@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from pytest_agog.ledger.facts import PageSeen
 from pytest_agog.ledger.payloads import Payloads
 from pytest_agog.ledger.probes import PageProbe
+from pytest_agog.ledger.sites import Sites
 from pytest_agog.masking import mask
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class _Opened:
 class Pages:
     """The pages of one play."""
 
-    def __init__(self, base: str | None) -> None:
-        self._base = base
+    def __init__(self, base: str | Sites | None) -> None:
+        self._sites = base if isinstance(base, Sites) else Sites(base)
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._missing = ""
@@ -89,10 +90,11 @@ class Pages:
             if opened is None:
                 if probe.target in self._wanted and self._missing:
                     return PageSeen(probe.key, probe.target, "", None, reason=self._missing, browser=False)
-                if not probe.target.startswith("/") or self._base is None:
-                    reason = "no step opened a page of that name" if self._base else "this play has no HTTP service"
+                url = self._sites.url(probe.target)
+                if not probe.target.startswith("/") or url is None:
+                    reason = "no step opened a page of that name" if url else "this play has no HTTP service"
                     return PageSeen(probe.key, probe.target, "", None, reason=reason)
-                opened = await self._open(urljoin(self._base + "/", probe.target.lstrip("/")))
+                opened = await self._open(url)
             return await self._seen(probe, opened, payloads)
         except NoBrowser as error:
             return PageSeen(probe.key, probe.target, "", None, reason=str(error), browser=False)

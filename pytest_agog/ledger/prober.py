@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from pytest_agog.ledger import jetstream, monitor
 from pytest_agog.ledger.facts import (
@@ -35,6 +35,7 @@ from pytest_agog.ledger.probes import (
     StreamProbe,
     TableProbe,
 )
+from pytest_agog.ledger.sites import Sites
 from pytest_agog.ledger.tables import Tables, Unanswered
 from pytest_agog.masking import mask
 from pytest_agog.wire.naming import CONTRACT, WireNames
@@ -65,7 +66,7 @@ class Prober:
         client: Client | None,
         monitor_url: str | None,
         postgres_dsn: str | None,
-        http_base: str | None,
+        http_base: str | Sites | None,
         resolve: Callable[[str], Path],
         pages: Pages | None = None,
         names: WireNames = CONTRACT,
@@ -73,7 +74,7 @@ class Prober:
         self._client = client
         self._monitor_url = monitor_url
         self._tables = Tables(postgres_dsn) if postgres_dsn is not None else None
-        self._http_base = http_base
+        self._sites = http_base if isinstance(http_base, Sites) else Sites(http_base)
         self._resolve = resolve
         self._pages = pages
         self._names = names
@@ -213,9 +214,10 @@ class Prober:
     async def _request(self, probe: HttpProbe, payloads: Payloads) -> HttpSeen:
         url = probe.target
         if not urlsplit(url).scheme:
-            if self._http_base is None:
+            whole = self._sites.url(url)
+            if whole is None:
                 return HttpSeen(probe.key, probe.method, url, None, reason="this play has no HTTP service")
-            url = urljoin(self._http_base.rstrip("/") + "/", url.lstrip("/"))
+            url = whole
         shown = mask(url)
         if urlsplit(url).scheme not in {"http", "https"}:
             return HttpSeen(probe.key, probe.method, shown, None, reason="only http and https are asked")

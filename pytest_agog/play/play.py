@@ -21,6 +21,7 @@ from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.pages import Pages
 from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.recorder import Recorder
+from pytest_agog.ledger.sites import Sites
 from pytest_agog.play.context import PlayContext, StepFailed
 from pytest_agog.play.judging import Asked, Waiting, judge_all
 from pytest_agog.play.result import Environment, Judgement, PlayFailure, PlayResult
@@ -179,12 +180,13 @@ class _Run:
         external = self._options.stage.backend == "external"
         recorder = Recorder(self._ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
         client = await self._connect()
-        pages = Pages(stage.http_url)
+        sites = Sites(stage.http_url or stage.nats.monitor_url, stage.orchestrator_url)
+        pages = Pages(sites if stage.http_url is not None else None)
         prober = Prober(
             client,
             monitor_url=stage.nats.monitor_url,
             postgres_dsn=stage.postgres_dsn,
-            http_base=stage.http_url or stage.nats.monitor_url,
+            http_base=sites,
             resolve=self._resolve,
             names=self._options.target.names,
             pages=pages,

@@ -6,18 +6,17 @@ ones. [O10]
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_agog.errors import UsageError
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.stage.blocking import blocking
-from pytest_agog.stage.components import Component
+from pytest_agog.stage.component import Component, at_once
 from pytest_agog.stage.needs import needs_listener, needs_orchestrator, roadmap_of
-from pytest_agog.stage.parts import CrewParts, PartProcess
+from pytest_agog.stage.parts import CrewParts, Part, PartElsewhere
 from pytest_agog.stage.services import LeftUp
 
 ORCHESTRATOR, LISTENER = "orchestrator", "listener"
@@ -35,16 +34,23 @@ class Crew:
         self._output = output
         self._keep = keep
         self.members: dict[str, list[Component]] = {}
+        """The instances that are ours."""
+        self._elsewhere: dict[str, PartElsewhere] = {}
         services = scenario.services
         if needs_orchestrator(scenario):
             count = services.orchestrator.instances if services.orchestrator else 1
-            self.members[ORCHESTRATOR] = self._made(ORCHESTRATOR, parts.orchestrator, count)
+            self._add(ORCHESTRATOR, parts.orchestrator, count)
         if needs_listener(scenario):
             count = services.listener.instances if services.listener else 1
-            self.members[LISTENER] = self._made(LISTENER, parts.listener, count)
+            self._add(LISTENER, parts.listener, count)
 
-    def _made(self, name: str, part: PartProcess, count: int) -> list[Component]:
-        return [
+    def _add(self, name: str, part: Part, count: int) -> None:
+        if isinstance(part, PartElsewhere):
+            if count > 1:
+                raise UsageError(f"the {name} is external, so there is one; give a target that starts it (`process:`)")
+            self._elsewhere[name] = part
+            return
+        self.members[name] = [
             Component(
                 name if count == 1 else f"{name}-{number}",
                 part,
@@ -58,7 +64,10 @@ class Crew:
     def url(self) -> str | None:
         """The HTTP service of the first orchestrator."""
         found = self.members.get(ORCHESTRATOR)
-        return found[0].url if found else None
+        if found:
+            return found[0].url
+        elsewhere = self._elsewhere.get(ORCHESTRATOR)
+        return elsewhere.url or None if elsewhere is not None else None
 
     @property
     def left_up(self) -> list[LeftUp]:
@@ -70,7 +79,13 @@ class Crew:
         return "\n".join(f"{one.name}: {tail}" for one in self._all() if (tail := one.log_tail(5)))
 
     def roadmap(self, file: str) -> Path:
-        """Where the copy of a submitted roadmap stands: `$AGENT_OUTPUT_DIR/roadmap/NAME`."""
+        """Where the copy of a submitted roadmap stands: `$AGENT_OUTPUT_DIR/roadmap/NAME`.
+
+        Raises:
+            UsageError: the orchestrator is external, and reads a roadmap of its own.
+        """
+        if ORCHESTRATOR in self._elsewhere:
+            raise UsageError("the orchestrator is external and reads its own roadmap; submit requirements instead")
         return self._output / "roadmap" / Path(file).name
 
     # --- up and down ------------------------------------------------------------------------------------------------
@@ -99,24 +114,35 @@ class Crew:
                 }  # fmt: skip
             if name == LISTENER:
                 (self._output / "work").mkdir(parents=True, exist_ok=True)
-        await self._each(self._all(), Component.start)
+        await at_once(Component.start, self._all())
 
     async def kill(self, name: str, signal: str, server: int | None) -> None:
-        """Send a signal to one instance, counted from 1, or to all."""
-        await self._each(self._chosen(name, server), lambda one: one.kill(signal))
+        """Send a signal to one instance, counted from 1, or to all.
 
-    async def restart(self, name: str, server: int | None) -> None:
-        """Start one instance or all again, each at its address."""
-        await self._each(self._chosen(name, server), Component.restart)
+        Raises:
+            UsageError: it is external, or there is no such instance.
+        """
+        await at_once(lambda one: one.kill(signal), self._chosen(name, server, "killed"))
+
+    async def restart(self, name: str, server: int | None, *, without: bool = False) -> None:
+        """Start one instance or all again, each at its address; not until it is ready when it starts `without` NATS.
+
+        Raises:
+            UsageError: it is external, or there is no such instance.
+            ServiceDidNotStart: it did not come up.
+        """
+        await at_once(lambda one: one.restart(listens=without), self._chosen(name, server, "restarted"))
 
     async def stop(self) -> None:
         """End all; idempotent."""
-        await self._each(self._all(), Component.stop)
+        await at_once(Component.stop, self._all())
 
     def _all(self) -> list[Component]:
         return [one for components in self.members.values() for one in components]
 
-    def _chosen(self, name: str, server: int | None) -> list[Component]:
+    def _chosen(self, name: str, server: int | None, done: str) -> list[Component]:
+        if name in self._elsewhere:
+            raise UsageError(f"the {name} is external and cannot be {done}")
         found = self.members.get(name)
         if not found:
             raise UsageError(f"this play has no {name}; declare `services: {{components: [{name}]}}`")
@@ -125,18 +151,6 @@ class Crew:
         if server > len(found):
             raise UsageError(f"there is no {name} {server}; `services: {{{name}: {{instances: {server}}}}}` starts it")
         return [found[server - 1]]
-
-    @staticmethod
-    async def _each(components: list[Component], do: Callable[[Component], None]) -> None:
-        """All at once, each to its end; the first failure is raised when all are done."""
-
-        async def one(component: Component) -> None:
-            await blocking(lambda: do(component))
-
-        done = await asyncio.gather(*(one(component) for component in components), return_exceptions=True)
-        for failure in done:
-            if isinstance(failure, BaseException):
-                raise failure
 
     # --- settings ---------------------------------------------------------------------------------------------------
     def _settings(self, agents: Mapping[str, Any]) -> dict[str, Any]:

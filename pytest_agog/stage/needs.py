@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pytest_agog.ledger.sites import is_of_orchestrator
 from pytest_agog.scenario.comms_steps import Backfill, Cut, Open
 from pytest_agog.scenario.model import Kill, Restart, Wait
 from pytest_agog.scenario.orchestrator_steps import Advance, Submit
@@ -44,7 +45,10 @@ def needs_comms(scenario: Scenario) -> bool:
     services = scenario.services
     if services.comms is not None or "comms" in services.components:
         return True
-    if any(check in _COMMS_CHECKS or _is_of_comms(check, told) for check, told in _asked(scenario)):
+    if any(
+        (check in _COMMS_CHECKS and not _is_of_orchestrator(told)) or _is_of_comms(check, told)
+        for check, told in _asked(scenario)
+    ):
         return True
     for step in scenario.steps:
         arguments = step.arguments
@@ -59,6 +63,8 @@ def needs_orchestrator(scenario: Scenario) -> bool:
     """Whether the scenario declares the orchestrator, or gives it something to do."""
     services = scenario.services
     if services.orchestrator is not None or "orchestrator" in services.components:
+        return True
+    if any(_is_of_orchestrator(told) for _, told in _asked(scenario)):
         return True
     for step in scenario.steps:
         arguments = step.arguments
@@ -100,6 +106,12 @@ def _asked(scenario: Scenario) -> Iterator[tuple[str, Any]]:
     for step in scenario.steps:
         if isinstance(step.arguments, Wait):
             yield from step.arguments.until.items()
+
+
+def _is_of_orchestrator(arguments: Any) -> bool:
+    """Whether a check looks at a page of the orchestrator's board."""
+    path = arguments.get("path") if isinstance(arguments, Mapping) else getattr(arguments, "path", None)
+    return isinstance(path, str) and is_of_orchestrator(path)
 
 
 def _is_of_comms(check: str, arguments: Any) -> bool:

@@ -15,10 +15,6 @@ VARIABLES: Final = ("nats", "postgres", "url", "host", "port", "workers", "insta
 _VARIABLE: Final = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
 
 
-PRINTED: Final = "stdout"
-"""Instead of a URL: ready when it has printed a line."""
-
-
 @dataclass(frozen=True)
 class PartProcess:
     """A command that the harness starts, once for each instance; never through a shell."""
@@ -26,10 +22,12 @@ class PartProcess:
     command: tuple[str, ...]
     """Its words; `python` and `agog` are the harness's own."""
     ready: str = "${url}/readyz"
-    """It is ready when this URL answers with a status of 200 to 299; `PRINTED`: when it printed a line."""
+    """It is ready when this URL answers with a status of 200 to 299."""
     env: Mapping[str, str] = field(default_factory=dict)
     """On top of what every command inherits."""
     cwd: Path | None = None
+    prints: str | None = None
+    """It has no URL to be asked at, and is ready when it has printed a line that contains this."""
     preload: tuple[str, ...] = ()
     """Modules of an `agog` command that are loaded beforehand, so that it starts as a fork (`stage.forkserver`)."""
 
@@ -39,7 +37,7 @@ class PartElsewhere:
     """It runs already, and is not ours to start, kill or stop."""
 
     url: str
-    """Where its HTTP service is."""
+    """Where its HTTP service is; empty when it has none."""
 
 
 Part = PartProcess | PartElsewhere
@@ -47,10 +45,10 @@ Part = PartProcess | PartElsewhere
 
 @dataclass(frozen=True)
 class CrewParts:
-    """How orchestrator and host listener are run."""
+    """How orchestrator and host listener run."""
 
-    orchestrator: PartProcess
-    listener: PartProcess
+    orchestrator: Part
+    listener: Part
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

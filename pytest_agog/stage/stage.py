@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,8 @@ from pytest_agog.masking import mask
 from pytest_agog.scenario.model import CommsService
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.stage.blocking import blocking
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.bringing import database_name, first, import_client, own_nats
+from pytest_agog.stage.nats import NatsServer
 from pytest_agog.stage.needs import links_cut, needs_comms, needs_listener, needs_orchestrator, needs_postgres
 from pytest_agog.stage.services import LeftUp, NatsService
 from pytest_agog.stage.targets import REFERENCE, Target
@@ -214,9 +213,9 @@ class Stage:
                     group.create_task(self._bring_nats(stack))
                     if needs_postgres(self.scenario):
                         group.create_task(self._bring_postgres(stack))
-                    group.create_task(_import_client())
+                    group.create_task(import_client())
             except BaseExceptionGroup as both:
-                raise _first(both) from None
+                raise first(both) from None
             self._check_payload()
             if self._prepare is not None:
                 await self._prepare(self)
@@ -272,7 +271,7 @@ class Stage:
         elif component == "comms":
             await self._given_comms().restart(server, without=bool(self._away))
         elif component in _CREW:
-            await self._given_crew().restart(component, server)
+            await self._given_crew().restart(component, server, without="nats" in self._away)
         else:
             pool = self._own_postgres("restarted")
             await blocking(pool.server.restart)
@@ -305,31 +304,16 @@ class Stage:
             )
             self.nats = await stack.enter_async_context(external)
             return
-        wanted = self.scenario.services.nats
-        options = NatsOptions(
-            max_payload=wanted.max_payload,
-            sync_interval=wanted.sync_interval,
-            store_limit=wanted.store_limit,
-            outlive=self.options.keep,
-        )
-        folder = self.options.folder / "nats"
-        server: NatsService
-        start: Callable[[], None]
-        if self.options.backend == "cluster" or wanted.servers > 1:
-            from pytest_agog.stage.cluster import NatsCluster
-
-            server = cluster = NatsCluster(folder, options)
-            start = cluster.start
-        else:
-            server = single = NatsServer(folder, options)
-            start = single.start
+        wanted, folder = self.scenario.services.nats, self.options.folder / "nats"
+        cluster = self.options.backend == "cluster" or wanted.servers > 1
+        server = own_nats(wanted, folder, cluster=cluster, outlive=self.options.keep)
         self.nats = server
         stack.push_async_callback(self._unless_it_stays, server.stop)
-        await blocking(start)
+        await blocking(server.start)
 
     async def _bring_postgres(self, stack: contextlib.AsyncExitStack) -> None:
         external, pool = self._postgres, self.options.postgres
-        name = _database_name(self.scenario)
+        name = database_name(self.scenario)
         made: list[str] = []
 
         def create() -> None:
@@ -401,29 +385,8 @@ class Stage:
             raise MaxPayloadTooSmall(url=mask(self.nats.url), limit=self.nats.max_payload, needed=MAX_MESSAGE)
 
 
-async def _import_client() -> None:
-    """Import the NATS client (150 ms) while the services start in threads of their own.
-
-    In this thread, which uses it: two threads that import a package with circular imports at the same time may see half
-    of it, because Python breaks the deadlock that way.
-    """
-    import nats.js.client  # noqa: F401
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """One failure says enough; when both services fail, the first to fail."""
-    failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
-
-
 def _check(options: StageOptions) -> None:
     if options.backend not in BACKENDS:
         raise UsageError(f"there is no backend {options.backend!r} yet; available are {', '.join(BACKENDS)}")
     if options.backend == "external" and not options.nats_url:
         raise UsageError("the external backend needs the address of NATS: give --agog-nats-url or NATS_URL")
-
-
-def _database_name(scenario: Scenario) -> str:
-    """Readable, and different for each run; Postgres cuts names at 63 bytes."""
-    readable = re.sub(r"[^a-z0-9]+", "_", scenario.title.lower()).strip("_")[:40]
-    return f"agog_{readable}_{secrets.token_hex(4)}"

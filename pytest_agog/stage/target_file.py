@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingABC
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
@@ -18,7 +19,7 @@ from pytest_agog.scenario.problems import Problems
 from pytest_agog.scenario.sharing import read_tree
 from pytest_agog.scenario.source import Place, Unreadable, read
 from pytest_agog.scenario.words import did_you_mean, listed, shown
-from pytest_agog.stage.parts import VARIABLES, Part, PartElsewhere, PartProcess, unknown_variables
+from pytest_agog.stage.parts import VARIABLES, CrewParts, Part, PartElsewhere, PartProcess, unknown_variables
 from pytest_agog.stage.targets import REFERENCE, PrepareStreams, Target, prepare_streams
 from pytest_agog.values import Strict
 from pytest_agog.wire import subjects
@@ -27,7 +28,11 @@ from pytest_agog.wire.tables import AGENT_MESSAGES
 
 COMPONENTS: Final = ("deliverables", "comms", "orchestrator", "listener")
 _REMEDY: Final = "leave it out or write `reference`"
-_COMMS_REMEDY: Final = "`reference`, `{process: …}` or `{external: true, url: …}`"
+_REMEDIES: Final = {
+    "comms": "`reference`, `{process: …}` or `{external: true, url: …}`",
+    "orchestrator": "`reference`, `{process: …}` or `{external: true}`, with `url: …` where it has a page",
+    "listener": "`reference`, `{process: …}` or `{external: true}`",
+}
 
 
 def _subject(value: str) -> str:
@@ -63,7 +68,8 @@ def _column(value: str) -> str:
 
 
 Filled = Annotated[Word, AfterValidator(_words)]
-"""Text in which `${nats}`, `${postgres}`, `${url}`, `${host}`, `${port}`, `${workers}`, `${instance}` are replaced."""
+"""Text in which `${nats}`, `${postgres}`, `${url}`, `${host}`, `${port}`, `${workers}`, `${instance}` are replaced, and
+`${config}` for orchestrator and listener: the settings of the play, a JSON file with the tables of an `agog.toml`."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 NatsName = Annotated[str, StringConstraints(pattern=r"^[^\s.*>/\\\x00]{1,255}$")]
 
@@ -71,8 +77,16 @@ NatsName = Annotated[str, StringConstraints(pattern=r"^[^\s.*>/\\\x00]{1,255}$")
 class ReadyModel(Strict):
     """When a process is ready."""
 
-    http: Filled
+    http: Filled | None = None
     """When this URL answers with a status of 200 to 299."""
+    prints: Annotated[Filled, Field(min_length=1)] | None = None
+    """When it has printed a line that contains this."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ReadyModel:
+        if (self.http is None) == (self.prints is None):
+            raise ValueError("give one of http and prints")
+        return self
 
 
 class ProcessModel(Strict):
@@ -126,6 +140,25 @@ class CommsModel(Strict):
         return self
 
 
+class CrewModel(Strict):
+    """Orchestrator or host listener of another system."""
+
+    process: ProcessModel | None = None
+    """The harness starts and stops it."""
+    external: Literal[True] | None = None
+    """It runs already."""
+    url: Annotated[str, AfterValidator(_url)] | None = None
+    """Where an external orchestrator's pages and metrics are."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CrewModel:
+        if (self.process is None) == (self.external is None):
+            raise ValueError("give one of process and external")
+        if self.external is None and self.url is not None:
+            raise ValueError("`url` belongs to `external: true`")
+        return self
+
+
 class TargetModel(Strict):
     """A target file."""
 
@@ -138,7 +171,7 @@ class TargetModel(Strict):
 
 
 def read_target(path: Path) -> Target:
-    """The target that the file at `path` describes. Parts other than comms are the reference system's in this version.
+    """The target that the file at `path` describes. Deliverables are the reference system's in this version.
 
     Raises:
         ScenarioErrors: the file is wrong, or wants what this version cannot do; all errors at once.
@@ -147,45 +180,50 @@ def read_target(path: Path) -> Target:
     tree = _tree(path, problems)
     found = shape.validate(TargetModel, plain(tree), tree, problems)
     components = tree.entries.get("components")
-    comms: CommsModel | None = None
+    read: dict[str, CommsModel | CrewModel] = {}
     if components is not None and isinstance(components.value, Mapping):
         for name, entry in components.value.entries.items():
-            if name == "comms" and isinstance(entry.value, Mapping):
-                comms = shape.validate(
-                    CommsModel, plain(entry.value), entry.value, problems, shape.Named("comms", entry.key)
-                )
-                _check_folder(comms, entry, path, problems)
+            if name in _REMEDIES and isinstance(entry.value, Mapping):
+                kind: type[CommsModel] | type[CrewModel] = CommsModel if name == "comms" else CrewModel
+                model = shape.validate(kind, plain(entry.value), entry.value, problems, shape.Named(name, entry.key))
+                _check_folder(model, entry, path, problems)
+                if model is not None:
+                    read[name] = model
             else:
                 _check_component(name, entry, problems)
     problems.raise_if_any()
     assert found is not None
-    return _target(found.name, comms, path)
+    return _target(found.name, read, path)
 
 
-def _target(name: str, comms: CommsModel | None, path: Path) -> Target:
-    if comms is None:
-        part, names = REFERENCE.comms, REFERENCE.names
-    else:
-        part, names = _part(comms, path), WireNames(**dict(comms.wire))
+def _target(name: str, read: MappingABC[str, CommsModel | CrewModel], path: Path) -> Target:
+    comms = read.get("comms")
+    names = WireNames(**dict(comms.wire)) if isinstance(comms, CommsModel) else REFERENCE.names
     return Target(
         name=name,
         prepare_streams=cast(PrepareStreams, partial(prepare_streams, names=names)),
         template_migrations=REFERENCE.template_migrations,
         deliverables=REFERENCE.deliverables,
-        comms=part,
+        comms=_part(read.get("comms"), REFERENCE.comms, path),
+        crew=CrewParts(
+            _part(read.get("orchestrator"), REFERENCE.crew.orchestrator, path),
+            _part(read.get("listener"), REFERENCE.crew.listener, path),
+        ),
         names=names,
     )
 
 
-def _part(comms: CommsModel, path: Path) -> Part:
-    if comms.url is not None:
-        return PartElsewhere(comms.url)
-    process = comms.process
-    assert process is not None
+def _part(model: CommsModel | CrewModel | None, reference: Part, path: Path) -> Part:
+    if model is None:
+        return reference
+    process = model.process
+    if process is None:
+        return PartElsewhere(model.url or "")
     folder = path.absolute().parent
     return PartProcess(
-        process.command, process.ready.http, process.env, folder / process.cwd if process.cwd else folder
-    )
+        process.command, process.ready.http or "", process.env, folder / process.cwd if process.cwd else folder,
+        process.ready.prints,
+    )  # fmt: skip
 
 
 def _tree(path: Path, problems: Problems) -> Mapping:
@@ -200,12 +238,12 @@ def _tree(path: Path, problems: Problems) -> Mapping:
     return tree
 
 
-def _check_folder(comms: CommsModel | None, entry: Entry, path: Path, problems: Problems) -> None:
-    if comms is None or comms.process is None or comms.process.cwd is None:
+def _check_folder(model: CommsModel | CrewModel | None, entry: Entry, path: Path, problems: Problems) -> None:
+    if model is None or model.process is None or model.process.cwd is None:
         return
-    if not (path.absolute().parent / comms.process.cwd).is_dir():
+    if not (path.absolute().parent / model.process.cwd).is_dir():
         place = locate(entry.value, ("process", "cwd")).place
-        problems.add(place, f"there is no folder {shown(comms.process.cwd)}", "it is relative to the target file")
+        problems.add(place, f"there is no folder {shown(model.process.cwd)}", "it is relative to the target file")
 
 
 def _check_component(name: str, entry: Entry, problems: Problems) -> None:
@@ -213,7 +251,7 @@ def _check_component(name: str, entry: Entry, problems: Problems) -> None:
         hint = f"there are {listed(COMPONENTS)}"
         problems.add(entry.key, f"unknown component {shown(name)}{did_you_mean(name, COMPONENTS)}", hint)
     elif not isinstance(entry.value, Scalar) or entry.value.value != "reference":
-        if name == "comms":
-            problems.add(entry.value.place, "this is no way to describe comms", _COMMS_REMEDY)
+        if name in _REMEDIES:
+            problems.add(entry.value.place, f"this is no way to describe {name}", _REMEDIES[name])
         else:
             problems.add(entry.value.place, f"this version plays the reference system's {name} and no other", _REMEDY)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pytest_agog.stage.parts import PRINTED, CrewParts, Part, PartProcess
+from pytest_agog.stage.parts import CrewParts, Part, PartProcess
 from pytest_agog.stage.ports import Deliverables, Outgoing, Published, PublishWatcher
 from pytest_agog.wire.naming import CONTRACT, WireNames
 
@@ -56,7 +56,7 @@ _ORCHESTRATOR: Final = PartProcess(
 )  # fmt: skip
 _LISTENER: Final = PartProcess(
     command=("agog", "listen", "--config", "${config}", "--json"),
-    ready=PRINTED,
+    prints='{"nats"',
     env={"NATS_URL": "${nats}"},
     preload=("nats.js.client", "pytest_agog.cli:build", "pytest_agog.reference.orchestrator.listener.listener"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -90,6 +91,14 @@ def run_subject(
         subjects.token(agent_id, "agent"),
         subjects.token(kind, "kind"),
     ))  # fmt: skip
+
+
+def uid_of_run(run_id: str) -> str:
+    """The workflow's uid of a run that is known by its id alone: the id, or a name made of it where it cannot stand in
+    a subject (dots, blanks). Empty for none."""
+    if not run_id or subjects.is_token(run_id):
+        return run_id
+    return "run-" + hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def general_subject(kind: str, *, prefix: str = ARGO) -> str:

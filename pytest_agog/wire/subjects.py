@@ -27,6 +27,11 @@ def token(value: str, what: str = "token") -> str:
     return value
 
 
+def is_token(value: str) -> bool:
+    """Whether `value` may stand as one token of a subject."""
+    return _refusal(value) is None
+
+
 def _refusal(value: str) -> str | None:
     if not value:
         return "it is empty"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -89,10 +90,16 @@ def test_a_gate_without_commands_has_nothing_to_run(agog: Agog, config: Path) ->
     assert "nothing to run" in done.err
 
 
-async def test_the_deliverable_behind_a_notice(config: Path, server: NatsServer) -> None:
+@pytest.fixture
+def notice(config: Path) -> Path:
+    """Output with a notice; the gate runs no commands."""
     config.write_text("[gate]\n")
-    notice = config.with_name("output.txt")
-    notice.write_text("Done.\n" + notices.create("roy", "REQ-1", "COMPLETE", URL, "Endpoint added").to_json() + "\n")
+    output = config.with_name("output.txt")
+    output.write_text("Done.\n" + notices.create("roy", "REQ-1", "COMPLETE", URL, "Endpoint added").to_json() + "\n")
+    return output
+
+
+async def test_the_deliverable_behind_a_notice(config: Path, notice: Path, server: NatsServer) -> None:
     arguments = ["--config", str(config), "--agent", "roy", "--notice", str(notice), "--nats-url", server.url]
     async with await DeliverableEngine.connect(server.url) as engine:
         await engine.init_streams()
@@ -104,8 +111,6 @@ async def test_the_deliverable_behind_a_notice(config: Path, server: NatsServer)
 
 
 async def _gate(*arguments: str, code: int) -> str:
-    import asyncio
-
     gate = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest_agog", "gate", *arguments,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

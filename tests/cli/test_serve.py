@@ -116,10 +116,11 @@ async def test_patience_ends(server: NatsServer, dsn: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--no-ingest", "--no-http", "--postgres-dsn", "x"], "leave nothing to do"),
+        (["--no-ingest", "--no-http", "--postgres-dsn", "dbname=x"], "leave nothing to do"),
         ([], "--postgres-dsn or DATABASE_URL"),
-        (["--postgres-dsn", "x", "--retention", "7d"], "30d to 90d"),
-        (["--postgres-dsn", "x", "--retention", "soon"], "expected a duration"),
+        (["--postgres-dsn", "not a dsn"], "is no connection string of Postgres"),
+        (["--postgres-dsn", "dbname=x", "--retention", "7d"], "30d to 90d"),
+        (["--postgres-dsn", "dbname=x", "--retention", "soon"], "expected a duration"),
     ],
 )
 def test_wrong_usage(agog: Agog, arguments: list[str], words: str) -> None:

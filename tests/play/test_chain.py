@@ -207,3 +207,29 @@ async def test_scripted_agents_stand_among_the_processes(scene: Scene) -> None:
     assert of(result).verdict.passed
     started = result.ledger.of(ProcessStarted)[0].fact
     assert (started.name, started.command, started.pid) == ("roy", ("scripted", "agent", "roy"), 0)
+
+
+async def test_spawns_go_wrong_in_the_ways_that_are_declared(scene: Scene) -> None:
+    """First those that fail, then those that hang, block and reject; a command comes after them."""
+    roy = scene.agent("roy.py", "await js.publish(SUBJECT, report())\nnotice(summary='By the command.')")
+    result = await scene.play(
+        agents={"roy": {"run": roy, "fails": 1, "hangs": 1, "blocks": 1, "rejects": 1}},
+        steps=[
+            chain(("roy", "backend"), retries=2, feature="one"),
+            chain(("roy", "backend"), feature="two"),
+            chain(("roy", "backend"), feature="three"),
+        ],
+        proof=[claim("spawn", requirement="one", agent="roy", count=3, once=True)],
+    )
+    assert (result.outcome, outcomes(result)) == ("passed", {"it": "passed"})
+    told = [result.ledger.payloads.json(seen.payload) for seen in notices(result) if seen.payload]
+    assert [(notice["status"], notice.get("critique_verdict"), notice.get("blockers")) for notice in told] == [
+        ("BLOCKED", None, ["Blocked, as the scenario says."]),
+        ("COMPLETE", "REJECTED", ["Rejected, as the scenario says."]),
+        ("COMPLETE", None, None),
+    ]
+    assert told[-1]["summary"] == "By the command."
+    assert [seen.reason for seen in notices(result) if not seen.payload] == [
+        "exit status 1 (declared: the first 1 spawns fail)",
+        "it hangs (declared: 1 spawns do); a chain does not wait 120s for it",
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_agog.ledger.facts import ComponentActed, StepEnded
+from pytest_agog.ledger.facts import ComponentActed, EventSeen, StepEnded
 from pytest_agog.play.play import play
 from pytest_agog.play.result import PlayResult
 from pytest_agog.stage.parts import PartElsewhere
@@ -59,6 +59,8 @@ async def test_a_foreign_system_is_judged_in_the_contracts_words(scene: Scene) -
             claim("consumer", "consumer", stream="agent-comms", name="jangar-agent-comms", filter="agentrun.>"),
             claim("lag", "lag", "30s", **LAG),
             claim("http", "health", path="/healthz", status=200),
+            claim("sse", "seen", "30s", reader="live", count=4, once=True, ordered=True,
+                  latency_p99={"at_most": "1m"}),
             claim("no_loss", "kept", subjects=["agentrun.>"]),
             claim("message", "crossed", subject="agentrun.ns.*.uid-1.>", count=4),
             claim("never", "as-written", subject="argo.workflow.>"),
@@ -88,6 +90,22 @@ async def test_a_cut_link_heals_by_itself_and_nothing_is_lost(scene: Scene) -> N
     # The play waits for what heals by itself.
     healed = next(seen for seen in result.ledger.of(ComponentActed) if seen.fact.action == "healed")
     assert healed.index > result.ledger.of(StepEnded)[0].index
+
+
+async def test_a_reader_that_is_cut_off_resumes(scene: Scene) -> None:
+    result = await foreign(
+        scene,
+        {"open": {"sse": {"runId": "run-1"}, "as": "live"}},
+        said("one"),
+        stored(1),
+        {"cut": {"link": "reader-comms", "for": "100ms"}},
+        said("two"),
+        stored(2),
+        proof=[claim("sse", "seen", "30s", reader="live", count=2, once=True, ordered=True)],
+    )
+    assert result.failure is None, result.failure
+    assert outcomes(result) == {"seen": "passed"}
+    assert len(result.ledger.of(EventSeen)) == 2
 
 
 async def test_what_stays_cut_is_seen(scene: Scene) -> None:

@@ -24,7 +24,7 @@ print(sorted(name for name in sys.modules if name in heavy or name.startswith("p
 
 def test_every_verb_is_played_by_something() -> None:
     assert list(vocabulary().steps) == [
-        "chain", "publish", "run", "wait", "kill", "restart", "open", "backfill", "cut",
+        "chain", "publish", "run", "wait", "kill", "restart", "open", "backfill", "submit", "advance", "cut",
     ]  # fmt: skip
 
 

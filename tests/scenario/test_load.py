@@ -164,7 +164,10 @@ def test_the_top_of_the_file(desk: Any, text: str, expected: list[str]) -> None:
         ("{publish: {subject: a, text: b}, »kill: {component: nats}}", ["a step has one key, its verb"]),
         ("»publsh: {}", ["unknown step 'publsh'; did you mean 'publish'?"]),
         ("kill:»", ["expected a mapping, not nothing (null)"]),
-        ("kill: {component: »nat}", ["expected nats, postgres or comms, not 'nat'; did you mean 'nats'?"]),
+        (
+            "kill: {component: »nat}",
+            ["expected nats, postgres, comms, orchestrator or listener, not 'nat'; did you mean 'nats'?"],
+        ),
         ("kill: {component: nats, server: »2}", ["there is no server 2: this scenario runs 1"]),
         ("open: {page: /agents, as: a, instance: »2}", ["there is no instance 2 of comms: this scenario runs 1"]),
         ("open: {sse: {runId: r}, as: a, instance: »9}", ["must be at most 4, not 9"]),

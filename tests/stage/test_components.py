@@ -108,6 +108,24 @@ def test_what_does_not_start_is_told_with_its_log(code: str, message: str, tmp_p
     assert not runs(one)
 
 
+def test_ready_is_what_has_printed_a_line(tmp_path: Path) -> None:
+    """Every process has to say so itself; what an earlier one printed stands in the same log."""
+    code = "import sys, time; print('at', sys.argv[1], end='', flush=True); time.sleep(0.1); print(flush=True); input()"
+    script = tmp_path / "slow.py"
+    script.write_text(f"import time\n{code.replace('; ', chr(10))}\n".replace("input()", "time.sleep(60)"))
+    part = PartProcess(("python", str(script), "${port}"), prints="at ${port}")
+    with component(part, tmp_path) as one:
+        assert one.log_tail() == f"at {one.port}"
+        one.restart()
+        assert one.log_tail().splitlines() == [f"at {one.port}"] * 2
+        never = Component("comms", PartProcess(part.command, prints="elsewhere"), tmp_path / "other.log")
+        with pytest.raises(ServiceDidNotStart, match=r"not ready in time \(printing 'elsewhere': it has not\)"):
+            never.start(patience=0.3)
+        never.start(listens=True)
+        assert runs(never)
+        never.stop()
+
+
 def test_what_is_never_ready_is_ended(part: PartProcess, tmp_path: Path) -> None:
     never = PartProcess(part.command, "${url}/never", part.env)
     one = component(never, tmp_path)

@@ -71,6 +71,41 @@ def test_a_folder_is_relative_to_the_file(tmp_path: Path) -> None:
     assert comms.ready == "${url}/readyz"
 
 
+def test_orchestrator_and_listener_of_another_system(tmp_path: Path) -> None:
+    text = """
+        agog_target: 1
+        name: mine
+        components:
+          orchestrator: {process: {command: [./orchestrate, "${config}"], ready: {prints: "at ${port}"}}}
+          listener: {external: true}
+    """
+    crew = read_target(written(tmp_path, text)).crew
+    assert crew.orchestrator == PartProcess(("./orchestrate", "${config}"), "", {}, tmp_path, "at ${port}")
+    assert crew.listener == PartElsewhere("")
+    text = "agog_target: 1\nname: mine\ncomponents: {orchestrator: {external: true, url: 'http://o/'}}\n"
+    crew = read_target(written(tmp_path, text)).crew
+    assert crew.orchestrator == PartElsewhere("http://o")
+    assert crew.listener == REFERENCE.crew.listener
+
+
+@pytest.mark.parametrize(
+    ("crew", "message"),
+    [
+        ("here", "4:13: this is no way to describe listener"),
+        ("{}", "4:3: give one of process and external"),
+        ("{process: {command: [a]}, url: 'http://h'}", "4:3: `url` belongs to `external: true`"),
+        ("{process: {command: [a], ready: {}}}", "4:45: give one of http and prints"),
+        ("{process: {command: [a], ready: {prints: ''}}}", "4:54: must not be empty"),
+        ("{external: true, wire: {}}", "4:30: unknown key 'wire'"),
+    ],
+)
+def test_mistakes_about_them(tmp_path: Path, crew: str, message: str) -> None:
+    path = written(tmp_path, f"agog_target: 1\nname: x\ncomponents:\n  listener: {crew}\n")
+    with pytest.raises(ScenarioErrors) as raised:
+        read_target(path)
+    assert f"target.yaml:{message}" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("comms", "message"),
     [
@@ -111,11 +146,11 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         nam: x
         components:
           comms: {process: {command: ['${a}']}, wire: {stream: 'b c'}}
-          listener: {external: true}
+          deliverables: {external: true}
           listner: reference
     """
     with pytest.raises(ScenarioErrors) as raised:
         read_target(written(tmp_path, text))
     lines = [problem.line for problem in raised.value.problems]
     assert sorted(lines) == [1, 2, 4, 4, 5, 6]
-    assert "this version plays the reference system's listener and no other" in str(raised.value)
+    assert "this version plays the reference system's deliverables and no other" in str(raised.value)

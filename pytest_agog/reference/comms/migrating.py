@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psycopg import Connection
+    from psycopg.sql import Composed
 
 SCHEMA: Final = "workflow_comms"
 _LOCK: Final = int.from_bytes(hashlib.sha256(b"agog migrations").digest()[:8], "big", signed=True)
 _CONNECT_TIMEOUT: Final = 2
+_LIMIT: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+"""One that stands still in the midst of migrating would keep all others from starting."""
 _BOOKS: Final[LiteralString] = """
-    CREATE SCHEMA IF NOT EXISTS workflow_comms;
-    CREATE TABLE IF NOT EXISTS workflow_comms.schema_migrations (
+    CREATE SCHEMA IF NOT EXISTS {schema};
+    CREATE TABLE IF NOT EXISTS {schema}.schema_migrations (
         name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
     )
 """
@@ -40,20 +43,38 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def migrations() -> list[Migration]:
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Migrations that belong together, and the schema that they make."""
+
+    schema: str = SCHEMA
+    package: str = "pytest_agog.reference.comms"
+    """Its folder `migrations` holds the files."""
+
+    def sql(self, statement: LiteralString) -> Composed:
+        """`statement` with the schema's name for `{schema}`."""
+        from psycopg.sql import SQL, Identifier
+
+        return SQL(statement).format(schema=Identifier(self.schema))
+
+
+COMMS: Final = Series()
+
+
+def migrations(series: Series = COMMS) -> list[Migration]:
     """The files that ship with this version, in their order."""
-    folder = resources.files("pytest_agog.reference.comms") / "migrations"
+    folder = resources.files(series.package) / "migrations"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [Migration(file.name, file.read_text("utf-8")) for file in files]
 
 
-def key() -> str:
+def key(series: Series = COMMS) -> str:
     """Names the schema that all migrations lead to: it changes when any of them does."""
-    whole = "".join(f"{migration.name}:{migration.digest}\n" for migration in migrations())
+    whole = "".join(f"{migration.name}:{migration.digest}\n" for migration in migrations(series))
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
-def migrate(dsn: str) -> list[str]:
+def migrate(dsn: str, series: Series = COMMS) -> list[str]:
     """Apply what is missing; returns the names of what was applied.
 
     Raises:
@@ -68,41 +89,44 @@ def migrate(dsn: str) -> list[str]:
     with _connection(dsn) as connection:
         try:
             with connection.transaction():
+                connection.execute(_LIMIT)
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-                connection.execute(_BOOKS)
-                for migration in _missing(connection, dsn):
+                connection.execute(series.sql(_BOOKS))
+                for migration in _missing(connection, dsn, series):
                     current = migration.name
                     connection.execute(migration.sql.encode())
                     connection.execute(
-                        "INSERT INTO workflow_comms.schema_migrations (name, digest) VALUES (%s, %s)",
+                        series.sql("INSERT INTO {schema}.schema_migrations (name, digest) VALUES (%s, %s)"),
                         (migration.name, migration.digest),
                     )
                     done.append(migration.name)
         except psycopg.OperationalError as error:
             raise PostgresUnreachable(dsn=mask(dsn), reason=_first_line(error)) from None
         except psycopg.Error as error:
-            raise MigrationFailed(name=current, dsn=mask(dsn), reason=_first_line(error), schema=SCHEMA) from None
+            raise MigrationFailed(
+                name=current, dsn=mask(dsn), reason=_first_line(error), schema=series.schema
+            ) from None
     return done
 
 
-def pending(dsn: str) -> list[str]:
+def pending(dsn: str, series: Series = COMMS) -> list[str]:
     """The names of what `migrate` would apply. Changes nothing."""
     import psycopg
 
     with _connection(dsn) as connection:
         try:
-            return [migration.name for migration in _missing(connection, dsn)]
+            return [migration.name for migration in _missing(connection, dsn, series)]
         except psycopg.errors.UndefinedTable:
-            return [migration.name for migration in migrations()]
+            return [migration.name for migration in migrations(series)]
         except psycopg.Error as error:
             raise PostgresUnreachable(dsn=mask(dsn), reason=_first_line(error)) from None
 
 
-def _missing(connection: Connection, dsn: str) -> list[Migration]:
-    rows = connection.execute("SELECT name, digest FROM workflow_comms.schema_migrations").fetchall()
+def _missing(connection: Connection, dsn: str, series: Series) -> list[Migration]:
+    rows = connection.execute(series.sql("SELECT name, digest FROM {schema}.schema_migrations")).fetchall()
     applied = {str(name): str(digest) for name, digest in rows}
     missing = []
-    for migration in migrations():
+    for migration in migrations(series):
         if migration.name not in applied:
             missing.append(migration)
         elif applied[migration.name] != migration.digest:

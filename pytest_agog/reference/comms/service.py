@@ -100,8 +100,8 @@ class CommsService:
 
     async def _serve(self) -> None:
         """The port is bound first: a taken one ends the start."""
-        from pytest_agog.reference.serving import HttpServer
         from pytest_agog.reference.comms.web import running_app
+        from pytest_agog.reference.serving import HttpServer
 
         self._http = HttpServer(self.settings.host, self.settings.port)
         await self._http.start(await self._web.enter_async_context(running_app(self)))

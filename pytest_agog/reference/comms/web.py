@@ -92,7 +92,7 @@ async def running_app(service: CommsService) -> AsyncIterator[Starlette]:
         if trouble is None:
             service.health.good(EVENTS)
         else:
-            service.health.bad(EVENTS, f"Postgres: {trouble}")
+            service.health.bad(EVENTS, trouble if trouble.startswith("Postgres") else f"Postgres: {trouble}")
 
     pool = make_pool(settings.postgres_dsn)
     await pool.open(wait=False)

@@ -42,7 +42,7 @@ async def ingest(subscription: JetStreamContext.PullSubscription) -> None:
     while True:
         try:
             batch = await subscription.fetch(100, timeout=1)
-        except nats.errors.Error:
+        except (nats.errors.Error, TimeoutError):  # nats-py raises now its own time-out, now a bare one
             continue
         try:
             await store(batch)
@@ -100,8 +100,12 @@ async def main() -> None:
     config = ConsumerConfig(filter_subject="agentrun.>", ack_wait=2)
     subscription = await client.jetstream().pull_subscribe("agentrun.>", "foreign-comms", stream="talk", config=config)
     working = asyncio.create_task(ingest(subscription))
+    # What would only stop storing ends the process, and is seen.
+    working.add_done_callback(lambda _: stop.set())
     await asyncio.start_server(answer, "127.0.0.1", int(os.environ["PORT"]))
     await stop.wait()
+    if working.done():
+        working.result()
     working.cancel()
 
 

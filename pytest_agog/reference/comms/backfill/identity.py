@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from pytest_agog.errors import BadInput, InvalidToken
-from pytest_agog.wire import subjects
-from pytest_agog.wire.comms import run_subject
+from pytest_agog.errors import BadInput
+from pytest_agog.wire.comms import run_subject, uid_of_run
 from pytest_agog.wire.comms_rows import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
@@ -101,7 +99,7 @@ async def complete(connection: AsyncConnection, identity: Identity) -> Speaker:
     if identity.agent_id is None and len(agents) > 1:
         raise BadInput(f"several agents spoke in this run ({', '.join(agents[:5])}). Say whose files with --agent-id.")
     run_id = identity.run_id or _agreed(live, "run_id")
-    uid = identity.workflow_uid or _agreed(live, "workflow_uid") or _token(run_id or "")
+    uid = identity.workflow_uid or _agreed(live, "workflow_uid") or uid_of_run(run_id or "")
     speaker = Speaker(
         run_id=run_id,
         uid=uid,
@@ -130,11 +128,3 @@ async def _live(connection: AsyncConnection, identity: Identity) -> list[Identit
 def _agreed(live: list[Identity], part: str) -> str | None:
     said: set[str] = {getattr(row, part) for row in live} - {None}
     return said.pop() if len(said) == 1 else None
-
-
-def _token(name: str) -> str:
-    """`name` where it can stand in a subject, else a name made of it."""
-    try:
-        return subjects.token(name, "run")
-    except InvalidToken:
-        return "run-" + hashlib.sha256(name.encode()).hexdigest()[:24]

@@ -14,7 +14,13 @@ PATIENCE: Final = 2.0
 """Seconds that a request waits for a connection; then Postgres counts as away."""
 STATEMENT_PATIENCE: Final = 10_000
 """Milliseconds that a query may take."""
+_FROZEN: Final = 10_000
+"""Milliseconds that a transaction may wait for its client: a backfill that stands still must not hold up ingest."""
 _CUT: Final = 8_000
+_SET: Final = """
+    SELECT set_config('statement_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false),
+           set_config('timezone', 'UTC', false)
+"""
 
 
 class Pool(AsyncConnectionPool):
@@ -45,6 +51,11 @@ class Pool(AsyncConnectionPool):
                 return connection
 
 
+async def _configure(connection: psycopg.AsyncConnection) -> None:
+    # Statements, and not the parameter `options`: that would replace those of the DSN.
+    await connection.execute(_SET, (str(STATEMENT_PATIENCE), str(_FROZEN)))
+
+
 def make_pool(dsn: str) -> Pool:
     """A pool that is not open yet."""
     # It would warn of each attempt; the service tells of an outage once.
@@ -58,11 +69,11 @@ def make_pool(dsn: str) -> Pool:
         # A failed attempt is made once more a second later, and not at ever longer intervals.
         reconnect_timeout=0,
         max_idle=60,
+        configure=_configure,
         kwargs={
             "autocommit": True,
             "connect_timeout": 2,
             "application_name": "agog-comms events",
-            "options": f"-c statement_timeout={STATEMENT_PATIENCE} -c timezone=UTC",
             "keepalives_idle": 3,
             "keepalives_interval": 1,
             "keepalives_count": 4,

@@ -50,21 +50,38 @@ _SUMMARIES: Final[LiteralString] = """
                max(name) AS name, max(namespace) AS namespace, max(error_at) AS error_at, min(first_at) AS first_at,
                max(last_at) AS last_at
         FROM (
-            SELECT agent_id, count(*) AS messages, sum(octet_length(content)) AS bytes,
-                   max(workflow_uid COLLATE "C") AS uid, max(workflow_name COLLATE "C") AS name,
-                   max(workflow_namespace COLLATE "C") AS namespace,
-                   min("timestamp") AS first_at, max("timestamp") AS last_at,
-                   max("timestamp") FILTER (WHERE kind = 'error') AS error_at,
-                   sum(CASE WHEN jsonb_typeof(attrs->'usage'->'total_tokens') = 'number'
-                            THEN least(greatest((attrs->'usage'->>'total_tokens')::numeric, 0), 1e12)
-                            WHEN jsonb_typeof(attrs->'usage'->'input_tokens') = 'number'
-                                 OR jsonb_typeof(attrs->'usage'->'output_tokens') = 'number'
-                            THEN coalesce(CASE jsonb_typeof(attrs->'usage'->'input_tokens') WHEN 'number'
-                                 THEN least(greatest((attrs->'usage'->>'input_tokens')::numeric, 0), 1e12) END, 0)
-                               + coalesce(CASE jsonb_typeof(attrs->'usage'->'output_tokens') WHEN 'number'
-                                 THEN least(greatest((attrs->'usage'->>'output_tokens')::numeric, 0), 1e12) END, 0)
-                       END) AS reported
-            FROM workflow_comms.agent_messages WHERE coalesce(run_id, workflow_uid) = run GROUP BY agent_id
+            SELECT agent_id, sum(times) AS messages, sum(times * size) AS bytes, sum(reported) AS reported,
+                   max(uid) AS uid, max(name) AS name, max(namespace) AS namespace, max(error_at) AS error_at,
+                   min(first_at) AS first_at, max(last_at) AS last_at
+            FROM (
+                SELECT agent_id, size, max(uid) AS uid, max(name) AS name, max(namespace) AS namespace,
+                       CASE WHEN message_id IS NULL THEN count(*)
+                            ELSE greatest(count(*) FILTER (WHERE general), count(*) FILTER (WHERE NOT general))
+                       END AS times,
+                       CASE WHEN message_id IS NULL THEN sum(used)
+                            ELSE greatest(sum(used) FILTER (WHERE general), sum(used) FILTER (WHERE NOT general))
+                       END AS reported,
+                       min("timestamp") AS first_at, max("timestamp") AS last_at,
+                       max("timestamp") FILTER (WHERE kind = 'error') AS error_at
+                FROM (
+                    SELECT agent_id, kind, octet_length(content) AS size, attrs->>'message_id' AS message_id,
+                           channel IS NOT DISTINCT FROM 'general' AS general, "timestamp",
+                           workflow_uid COLLATE "C" AS uid, workflow_name COLLATE "C" AS name,
+                           workflow_namespace COLLATE "C" AS namespace,
+                           CASE WHEN jsonb_typeof(attrs->'usage'->'total_tokens') = 'number'
+                                THEN least(greatest((attrs->'usage'->>'total_tokens')::numeric, 0), 1e12)
+                                WHEN jsonb_typeof(attrs->'usage'->'input_tokens') = 'number'
+                                     OR jsonb_typeof(attrs->'usage'->'output_tokens') = 'number'
+                                THEN coalesce(CASE jsonb_typeof(attrs->'usage'->'input_tokens') WHEN 'number'
+                                     THEN least(greatest((attrs->'usage'->>'input_tokens')::numeric, 0), 1e12) END, 0)
+                                   + coalesce(CASE jsonb_typeof(attrs->'usage'->'output_tokens') WHEN 'number'
+                                     THEN least(greatest((attrs->'usage'->>'output_tokens')::numeric, 0), 1e12) END, 0)
+                           END AS used
+                    FROM workflow_comms.agent_messages WHERE coalesce(run_id, workflow_uid) = run
+                ) AS said
+                GROUP BY agent_id, kind, message_id, size
+            ) AS events
+            GROUP BY agent_id
         ) AS agents
     ) AS sums
     CROSS JOIN LATERAL (
@@ -76,7 +93,9 @@ _SUMMARIES: Final[LiteralString] = """
         WHERE coalesce(run_id, workflow_uid) = run AND kind IN ('status', 'run-outcome', 'run-started')
     ) AS told
 """
-"""The last word is the one with the latest time, not the highest `seq`: backfill stores early messages late."""
+"""What a run said on the global channel too counts once, as its page shows it; the two copies are known by their id,
+agent, kind and length. The last word is the one with the latest time, not the highest `seq`: backfill stores early
+messages late."""
 _MOST: Final = 2**63 - 1
 RUNNING: Final = "running"
 ERROR: Final = "error"

@@ -16,6 +16,10 @@ CONNECT_TIMEOUT: Final = 3
 """Seconds."""
 _CUT: Final = 8_000
 """Milliseconds of silence after which a connection counts as cut."""
+_FROZEN: Final = 5_000
+"""Milliseconds that a transaction may wait for its client. Who stands still in the midst of one, or whose host is gone
+without a word, holds the turn of all others (`storing.take_turn`); only Postgres itself can end that."""
+_LIMIT: Final = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
 
 
 async def open_connection(dsn: str, *, name: str = "agog comms") -> AsyncConnection:
@@ -28,10 +32,17 @@ async def open_connection(dsn: str, *, name: str = "agog comms") -> AsyncConnect
 
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT + 1):
-            return await psycopg.AsyncConnection.connect(
+            made = await psycopg.AsyncConnection.connect(
                 dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT, fallback_application_name=name,
                 keepalives_idle=3, keepalives_interval=1, keepalives_count=4, tcp_user_timeout=_CUT,
             )  # fmt: skip
+            try:
+                # A statement, and not the parameter `options`: that would replace those of the DSN.
+                await made.execute(_LIMIT, (str(_FROZEN),))
+            except BaseException:
+                await made.close()
+                raise
+            return made
     except psycopg.Error as error:
         raise PostgresUnreachable(dsn=mask(dsn), reason=told(error)) from None
     except TimeoutError:

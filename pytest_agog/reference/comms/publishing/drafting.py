@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -76,12 +77,15 @@ def draft(
     With `channel` general only the global channel gets it. The content is sent exactly as it is. [J06, J19]
 
     Raises:
-        BadInput: something cannot be sent: NUL, lone surrogates, a number that is none, a contradicting status.
+        BadInput: something cannot be sent: NUL, lone surrogates, a number that is none, a contradicting status, a
+            misspelled `general`.
         IdentityMissing, InvalidToken: the subject cannot be built.
     """
     identity = message_id or str(uuid.uuid4())
     if any(character in identity for character in "\r\n"):
         raise BadInput("a message id cannot hold a line end.")
+    if channel and channel != GENERAL and get_close_matches(channel.casefold(), [GENERAL], cutoff=0.8):
+        raise BadInput(f"channel {channel!r} is nearly {GENERAL!r}, the one that everybody sees. Did you mean that?")
     status = told_status(status, exit_code)
     moment = timestamp or datetime.now(UTC)
     subjects: list[tuple[str, str | None]] = []

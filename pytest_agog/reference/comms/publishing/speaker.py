@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from pytest_agog.errors import BadInput, IdentityMissing
-from pytest_agog.wire.comms import ARGO, NATIVE, Role
+from pytest_agog.wire.comms import ARGO, NATIVE, Role, uid_of_run
 
 Runtime = Literal["native", "argo"]
 PREFIXES: Final[dict[Runtime, str]] = {"native": NATIVE, "argo": ARGO}
@@ -56,7 +56,8 @@ class Speaker:
         """What `environ` says, where `given` (fields by name) does not say otherwise.
 
         Without `runtime` it is argo in a pod of Argo Workflows (which sets ARGO_TEMPLATE), native elsewhere. A native
-        run may be named by RUN_ID alone: then that is its uid and its name, and its namespace is `default`.
+        run may be named by RUN_ID alone: then that is its uid and its name (a digest of it where it has dots, blanks or
+        what else cannot stand in a subject), and its namespace is `default`.
 
         Raises:
             BadInput: the role or the runtime is none.
@@ -70,7 +71,7 @@ class Speaker:
             raise BadInput(f"there is no role {role!r}; give one of {', '.join(ROLES)} with --role or AGENT_ROLE.")
         number = found.pop("issue_number")
         if kind == "native":
-            found["workflow_uid"] = found["workflow_uid"] or found["run_id"]
+            found["workflow_uid"] = found["workflow_uid"] or uid_of_run(found["run_id"] or "") or None
             found["workflow_name"] = found["workflow_name"] or found["workflow_uid"]
             if found["workflow_uid"]:
                 found["workflow_namespace"] = found["workflow_namespace"] or NATIVE_NAMESPACE

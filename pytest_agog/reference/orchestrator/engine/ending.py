@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -58,7 +59,10 @@ def decided(record: Record, answer: Answer, agent: str | None, by: str, at: date
     }  # fmt: skip
     if answer == "assign" and agent is not None:
         lane = stages.STAGE_OF.get(agent, agent)
-        changes |= {"agent": agent, "lane": lane, "chain": (lane,), "reasons": (f"{by} assigned {agent}",)}
+        changes |= {
+            "agent": agent, "lane": lane, "chain": (lane,), "reasons": (f"{by} assigned {agent}",), "assigned": True,
+            "stated": replace(record.stated, agent=agent),
+        }  # fmt: skip
     again = record.now(at, "READY", f"{by} says: {answer}{f' {agent}' if agent else ''}", **changes)
     effects = [messages.workflow(again, "workflow.resumed", at)]
     if answer == "assign":

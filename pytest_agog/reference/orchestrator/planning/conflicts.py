@@ -86,7 +86,9 @@ def touches(
             marks.append((f"\0{identity}", EXCLUSIVE))
         if identity in affected:
             marks += affected[identity]
-        found[identity] = Touch(tuple(by_name), tuple(marks), identity in breaking)
+        # Those who are named in that order already need no second tuple.
+        ordered = some.all if by_name == list(some.all) else tuple(by_name)
+        found[identity] = Touch(ordered, tuple(marks), identity in breaking)
     return found
 
 

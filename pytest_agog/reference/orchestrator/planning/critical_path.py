@@ -16,9 +16,18 @@ class Prediction:
 
     path: tuple[str, ...] = ()
     """The chain that decides it, in the order of work."""
-    hours: float = 0.0
-    finish: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """By id, hours from now to its predicted completion."""
+    tokens: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """By id what it costs together with the dearest chain that it needs."""
+    tokens_per_hour: float = 1.0
+
+    @property
+    def hours(self) -> float:
+        """Until all of it is done."""
+        return self.finish(self.path[-1]) if self.path else 0.0
+
+    def finish(self, identity: str) -> float:
+        """Hours from now to the predicted completion of one requirement. KeyError when it is in no wave."""
+        return round(self.tokens[identity] / self.tokens_per_hour, 2)
 
 
 NEVER: Final = Prediction()
@@ -52,6 +61,4 @@ def predict(order: Sequence[str], needs: Graph, tokens: Mapping[str, int], token
     path = [last]
     while path[-1] in came:
         path.append(came[path[-1]])
-    speed = max(tokens_per_hour, 1.0)
-    finish = {identity: round(count / speed, 2) for identity, count in total.items()}
-    return Prediction(tuple(reversed(path)), finish[last], MappingProxyType(finish))
+    return Prediction(tuple(reversed(path)), MappingProxyType(total), max(tokens_per_hour, 1.0))

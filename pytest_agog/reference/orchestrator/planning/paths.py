@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,13 +26,12 @@ class Paths:
 NONE: Final = Paths()
 
 
-def read(files: Sequence[str]) -> Paths:
+def read(files: tuple[str, ...]) -> Paths:
     """The paths in one form."""
     # Most are in that form already; looking at all of them at once is several times faster.
     together = "\n".join(("", *files, ""))
     if not any(map(together.__contains__, _SIGNS)):
-        plain = tuple(dict.fromkeys(files))
-        return Paths(plain) if plain else NONE
+        return Paths(files if len(set(files)) == len(files) else tuple(dict.fromkeys(files))) if files else NONE
     found: dict[str, bool] = {}
     for file in files:
         path, folder = clean(file)

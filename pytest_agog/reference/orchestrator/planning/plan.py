@@ -174,12 +174,12 @@ class _Planning:
         self.base, self.missing = self._base()
 
     def plan(self) -> Plan:
-        derived = self._derived()
+        derived, touch = self._derived(), self._touches()
         while True:
             needs = Needs.of(self.base, derived)
-            items = self._items(needs, derives=bool(derived))
+            items = self._items(needs, touch, derives=bool(derived))
             order = self._order(needs, items)
-            made, serialised = waves(order, needs, {identity: items[identity].touch for identity in order})
+            made, serialised = waves(order, needs, touch)
             placed = [identity for wave in made for identity in wave]
             found = dependencies.knots(needs, set(self.open).difference(placed)) if len(placed) < len(self.open) else []
             knot = {identity: at for at, members in enumerate(found) for identity in members}
@@ -227,12 +227,14 @@ class _Planning:
             stated = dependencies.within(stated, self.stated)
         return stated, lacking
 
-    def _items(self, needs: Needs, *, derives: bool) -> dict[str, Planned]:
+    def _touches(self) -> dict[str, Touch]:
         affected = breaking.affected(
             {identity: self.stated[identity] for identity in self.open},
             {identity for identity in self.open if self.alone[identity].breaks},
         )
-        touch = conflicts.touches({identity: self.paths[identity] for identity in self.open}, affected, self.lessons)
+        return conflicts.touches({identity: self.paths[identity] for identity in self.open}, affected, self.lessons)
+
+    def _items(self, needs: Needs, touch: Mapping[str, Touch], *, derives: bool) -> dict[str, Planned]:
         graph = needs.graph if derives else {}
         return {
             identity: self._item(

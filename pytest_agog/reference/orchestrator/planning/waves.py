@@ -43,25 +43,30 @@ def waves(
         touch: what each touches.
     """
     place = {identity: at for at, identity in enumerate(order)}
-    waiting = {identity: len(needs.graph[identity]) for identity in order}
-    line = _Line([(at, None) for at, identity in enumerate(order) if not waiting[identity]])
+    waiting = [len(needs.graph[identity]) for identity in order]
+    line = _Line([(at, None) for at, count in enumerate(waiting) if not count])
     delayed: dict[str, Serialised] = {}
     found: list[tuple[str, ...]] = []
     while line.ready or line.at:
         chosen = _wave(line, order, touch, delayed)
         found.append(tuple(order[at] for at in sorted(chosen)))
-        line.ready = [
-            (place[other], None)
-            for at in chosen
-            for other in needs.wanted.get(order[at], ())
-            if other in place and _counted_down(waiting, other)
-        ]  # fmt: skip
+        line.ready = _released(chosen, order, needs, place, waiting)
     return tuple(found), tuple(delayed[identity] for identity in sorted(delayed, key=place.__getitem__))
 
 
-def _counted_down(waiting: dict[str, int], identity: str) -> bool:
-    waiting[identity] -= 1
-    return not waiting[identity]
+def _released(
+    chosen: Sequence[int], order: Sequence[str], needs: Needs, place: Mapping[str, int], waiting: list[int]
+) -> list[tuple[int, str | None]]:
+    """What needed the chosen, and nothing else that is still to come."""
+    found: list[tuple[int, str | None]] = []
+    for at in chosen:
+        for other in needs.wanted.get(order[at], ()):
+            its = place.get(other)
+            if its is not None:
+                waiting[its] -= 1
+                if not waiting[its]:
+                    found.append((its, None))
+    return found
 
 
 def _wave(line: _Line, order: Sequence[str], touch: Mapping[str, Touch], delayed: dict[str, Serialised]) -> list[int]:

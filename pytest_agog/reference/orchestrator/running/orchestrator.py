@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from pytest_agog.reference.orchestrator.board.situation import Situation
+    from pytest_agog.reference.orchestrator.running.remembering import Remembering
 
 Judge = Callable[[Record], Awaitable[Judged]]
 """Judges work instead of the gate that the settings configure."""
@@ -65,6 +66,7 @@ class Orchestrator:
         self.passes: Pass
         self.cadence: Cadence
         self.roadmap: RoadmapKeeper | None = None
+        self.remembering: Remembering | None = None
         self._lags: dict[str, int] = {}
         self._careful_until = self._recovered = 0.0
 
@@ -104,6 +106,9 @@ class Orchestrator:
             self.roadmap = RoadmapKeeper(settings.roadmap, self.desk, self.requests)
         await books.open(replicas=settings.replicas)
         self._stack.push_async_callback(books.close)
+        if settings.postgres_dsn:
+            self.remembering = await self._stack.enter_async_context(_remembering(settings))
+            self.passes.lessons = self.remembering.lessons
         await self.link.nc.subscribe(f"{subjects.DELIVERABLES}.>", cb=self._sign_of_life)
         pulling = [one.run() for one in self._pullers()]
         for work in (books.follow(), leading.run(), self._lead(), self._watch_lags(), *pulling):
@@ -197,6 +202,8 @@ class Orchestrator:
         if self.roadmap is not None:
             await self.roadmap.write(self.desk.books.records)
         await self.reporting.report(now, self.situation)
+        if self.remembering is not None:
+            await self.remembering.pass_by(self.desk.books.records, now)
 
     async def _sign_of_life(self, message: Msg) -> None:
         """A deliverable of a requirement shows that its agent lives. [O15]"""
@@ -239,3 +246,14 @@ def _gate(settings: OrchestratorSettings, link: Link) -> Judge:
     from pytest_agog.reference.orchestrator.running.gating import Gate
 
     return Gate(settings.config.gate, settings.root, link).judge
+
+
+@contextlib.asynccontextmanager
+async def _remembering(settings: OrchestratorSettings) -> AsyncIterator[Remembering]:
+    """Memory, if there is a Postgres for it; one that is away keeps nobody from working. [O20]"""
+    from pytest_agog.reference.orchestrator.memory.memory import Memory
+    from pytest_agog.reference.orchestrator.memory.service import MemoryService
+    from pytest_agog.reference.orchestrator.running.remembering import Remembering
+
+    async with MemoryService(Memory(settings.postgres_dsn or "", settings.config.memory)) as service:
+        yield Remembering(service)

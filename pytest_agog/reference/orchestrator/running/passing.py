@@ -34,7 +34,8 @@ class Pass:
         self._kill = kill
         self._plan: Plan | None = None
         self._planned_from: object = None
-        self.lessons = Lessons()
+        self.lessons: Callable[[], Lessons] = Lessons
+        """What memory has to teach now."""
         self.conservation: Conservation | None = None
         self._looked_at: object = None
         self.held: dict[str, str] = {}
@@ -47,11 +48,12 @@ class Pass:
     @property
     def plan(self) -> Plan:
         """Of all requirements; made anew when there are others, or one is stated anew."""
-        version = self._books.stated_version
-        if self._plan is None or self._planned_from != (version, self.lessons):
+        lessons = self.lessons()
+        made_from = self._books.stated_version, lessons
+        if self._plan is None or self._planned_from != made_from:
             stated = tuple(record.stated for record in self._books.records.values())
-            self._plan = make_plan(Taken(stated), lessons=self.lessons)
-            self._planned_from = version, self.lessons
+            self._plan = make_plan(Taken(stated), lessons=lessons)
+            self._planned_from = made_from
         return self._plan
 
     async def run(self, now: datetime, *, routes: bool = True, begins: bool = True) -> None:

@@ -103,6 +103,8 @@ class Requests:
         known = self._desk.books.records.get(stated.id)
         if known is None:
             return await self._desk.books.create(taking.taken(stated, now))
+        if known.assigned:
+            stated = replace(stated, agent=known.stated.agent)
         if taking.says_the_same(stated, known.stated):
             return False
         before = len(known.history)

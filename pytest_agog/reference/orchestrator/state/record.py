@@ -124,6 +124,8 @@ class Record:
     reasons: tuple[str, ...] = ()
     chain: tuple[str, ...] = ()
     """All stages it takes, in order."""
+    assigned: bool = False
+    """Whether a human said who does it; then its source cannot say otherwise."""
     # --- where it is
     stage_agent: str | None = None
     """Who works at the stage."""

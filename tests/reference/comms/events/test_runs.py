@@ -51,6 +51,17 @@ async def test_what_is_told_of_a_run(served: Served, book: Book) -> None:
     }  # fmt: skip
 
 
+async def test_copies_on_the_global_channel_count_once(served: Served, book: Book) -> None:
+    told: dict[str, Any] = {"agent_id": "roy", "attrs": {"message_id": "m1", "usage": {"total_tokens": 7}}}
+    await book.add("both", **told)
+    await book.add("both", **told, channel="general")
+    await book.add("the same id again", **told)
+    await book.add("no id", channel="general")
+    await book.add("no id")
+    [run] = (await listed(served))["runs"]
+    assert (run["messages"], run["tokens"]) == (4, 14)
+
+
 async def test_tokens_are_those_that_agents_reported(served: Served, book: Book) -> None:
     reports: list[Any] = [
         {"total_tokens": 100}, {"input_tokens": 5, "output_tokens": 6}, {"output_tokens": 7, "input_tokens": "many"},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,23 @@ def test_a_pod_of_argo_is_known() -> None:
 def test_a_native_run_needs_only_its_run_id() -> None:
     speaker = Speaker.from_environment({"AGENT_ID": "roy", "RUN_ID": "r-1"})
     assert draft(speaker, "x")[0].subject == "agentrun.default.r-1.r-1.agent.roy.message"
+
+
+@pytest.mark.parametrize("run_id", ["search.v2", "a run", "*", "x" * 200, "ü\u202e", "\ud800"])
+def test_a_run_id_of_any_text_has_a_subject(run_id: str) -> None:
+    speaker = Speaker.from_environment({"AGENT_ID": "roy", "RUN_ID": run_id})
+    other = Speaker.from_environment({"AGENT_ID": "roy", "RUN_ID": f"{run_id} "})
+    [said] = draft(replace(speaker, run_id=None), "x")
+    address = parse_subject(said.subject)
+    assert (address.agent_id, address.workflow_uid) == ("roy", speaker.workflow_uid)
+    assert speaker.run_id == run_id
+    assert speaker.workflow_uid != other.workflow_uid
+
+
+@pytest.mark.parametrize("channel", ["genral", "General", "generals"])
+def test_a_misspelled_channel_is_told(channel: str) -> None:
+    with pytest.raises(BadInput, match="Did you mean that"):
+        draft(Speaker.from_environment(ENVIRON), "x", channel=channel)
 
 
 @pytest.mark.parametrize(

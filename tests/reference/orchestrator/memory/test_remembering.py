@@ -114,7 +114,8 @@ async def test_the_best_comes_first(memory: Memory) -> None:
     ("question", "finds"),
     [
         ("users.py", True), ("src/api", True), ("REQ-API-7", True), ("api-7", True), ("conflicted", True),
-        ("conflicts with zebras", True), ("zebras", False), ("the of and", False), ("-conflict", True), ("überfluss", True),
+        ("conflicts with zebras", True), ("zebras", False), ("the of and", False), ("-conflict", False),
+        ("überfluss", True),
         ('"conflict in src"', True), ("hotfix", True), ("", False),
     ],
 )  # fmt: skip
@@ -179,20 +180,22 @@ async def test_nobody_there() -> None:
 
 
 async def test_it_is_made_anew_when_the_database_was_emptied(memory: Memory, dsn: str) -> None:
-    await memory.remember("roy", "recent", "before", kind="n", source="s")
+    await memory.remember("roy", "recent", "apples", kind="n", source="s")
     with psycopg.connect(dsn) as connection:
         connection.execute("DROP SCHEMA agog_memory CASCADE")
-    await memory.remember("roy", "recent", "after", kind="n", source="s")
-    assert texts(await memory.recall("roy", "before or after")) == ["after"]
+    await memory.remember("roy", "recent", "pears", kind="n", source="s")
+    assert texts(await memory.recall("roy", "apples and pears")) == ["pears"]
 
 
 async def test_a_connection_that_broke_is_replaced(memory: Memory, dsn: str) -> None:
-    await memory.remember("roy", "recent", "before", kind="n", source="1")
+    await memory.remember("roy", "recent", "apples", kind="n", source="1")
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'agog memory'"
-                           " AND datname = current_database()")  # fmt: skip
-    await memory.remember("roy", "recent", "after", kind="n", source="2")
-    assert len(await memory.recall("roy", "before or after")) == 2
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'agog memory' AND datname = current_database()"
+        )
+    await memory.remember("roy", "recent", "pears", kind="n", source="2")
+    assert len(await memory.recall("roy", "apples and pears")) == 2
 
 
 async def test_one_who_may_make_no_schema_can_use_it(memory: Memory, dsn: str) -> None:

@@ -80,7 +80,7 @@ def test_the_critical_path_is_the_dearest_chain(stated: tuple[Stated, ...]) -> N
     assert sum(plan.items[one].estimated_tokens for one in plan.critical_path) == max(cost.values(), default=0)
     for one, then in zip(plan.critical_path, plan.critical_path[1:], strict=False):
         assert one in plan.items[then].depends_on
-    assert plan.prediction.hours == max(plan.prediction.finish.values(), default=0.0)
+    assert plan.prediction.hours == max(map(plan.prediction.finish, cost), default=0.0)
 
 
 def test_a_cycle_is_reported_from_its_smallest_id_and_what_needs_it_is_held() -> None:

@@ -10,7 +10,7 @@ COMMENT ON TEXT SEARCH CONFIGURATION agog_memory.plain IS
     'Words as they are written, whatever their language; English words that every text holds are left out.';
 
 CREATE TABLE agog_memory.memories (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id         bigint GENERATED ALWAYS AS IDENTITY (START WITH 101) PRIMARY KEY,
     agent      text NOT NULL,
     layer      text NOT NULL CHECK (layer IN ('core', 'long_term', 'medium_term', 'recent', 'compost')),
     kind       text NOT NULL,

@@ -1,0 +1,51 @@
+"""What the stage brings up: which nats-server it is, what a database is called, which of several failures counts."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_agog.scenario import model
+from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage.nats import NatsOptions, NatsServer
+
+if TYPE_CHECKING:
+    from pytest_agog.stage.cluster import NatsCluster
+
+
+def own_nats(wanted: model.NatsService, folder: Path, *, cluster: bool, outlive: bool) -> NatsServer | NatsCluster:
+    """A nats-server as the scenario wants it, or three of them; not started."""
+    options = NatsOptions(
+        max_payload=wanted.max_payload,
+        sync_interval=wanted.sync_interval,
+        store_limit=wanted.store_limit,
+        outlive=outlive,
+    )
+    if not cluster:
+        return NatsServer(folder, options)
+    from pytest_agog.stage.cluster import NatsCluster
+
+    return NatsCluster(folder, options)
+
+
+async def import_client() -> None:
+    """Import the NATS client (150 ms) while the services start in threads of their own.
+
+    In this thread, which uses it: two threads that import a package with circular imports at the same time may see half
+    of it, because Python breaks the deadlock that way.
+    """
+    import nats.js.client  # noqa: F401
+
+
+def first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One failure says enough; when both services fail, the first to fail."""
+    failure = failures.exceptions[0]
+    return first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+
+
+def database_name(scenario: Scenario) -> str:
+    """Readable, and different for each run; Postgres cuts names at 63 bytes."""
+    readable = re.sub(r"[^a-z0-9]+", "_", scenario.title.lower()).strip("_")[:40]
+    return f"agog_{readable}_{secrets.token_hex(4)}"

@@ -17,13 +17,19 @@ import typer
 
 from pytest_agog.cli.options import Json
 from pytest_agog.errors import BadInput, UsageError
+from pytest_agog.stage.parts import Part, PartProcess
+from pytest_agog.stage.targets import REFERENCE_CREW
 
 if TYPE_CHECKING:
     from pytest_agog.stage.nats import NatsServer
     from pytest_agog.stage.postgres import PostgresServer
 
-PARTS: Final = ("nats", "postgres", "comms")
+PARTS: Final = ("nats", "postgres", "comms", "orchestrator", "listener")
+_NEEDS: Final = {"comms": ("nats", "postgres"), "orchestrator": ("nats",), "listener": ("nats",)}
+_INSTEAD: Final = {"comms": "serve", "orchestrator": "orchestrate", "listener": "listen"}
+"""The command that runs a part against services that run already."""
 DATABASE: Final = "agog"
+SETTINGS: Final = "agog.toml"
 
 
 def register(app: typer.Typer) -> None:
@@ -49,14 +55,20 @@ def up(
     nats_port: Annotated[
         int, typer.Option("--nats-port", help="NATS client port; 0 takes a free one.", min=0, max=65535)
     ] = 0,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Settings of orchestrator and listener; agog.toml in this folder, if there is."),
+    ] = None,
+    roadmap: Annotated[Path | None, typer.Option("--roadmap", help="The roadmap that the orchestrator keeps.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring up NATS (with all streams), Postgres (migrated) and agent comms on this machine, until Ctrl-C or SIGTERM.
+    """Bring up the whole system on this machine, until Ctrl-C or SIGTERM: NATS with all streams, Postgres with all
+    tables, agent comms, orchestrator and host listener.
 
-    Prints one line when everything is ready; with --json {"nats", "monitor", "postgres", "http"}, null for what was not
-    started.
+    Prints one line when everything is ready; with --json {"nats", "monitor", "postgres", "http", "orchestrator"}, null
+    for what was not started. `http` is agent comms, or the orchestrator when comms is left out.
 
-    Example: agog up --port 8080 --nats-port 4222
+    Example: agog up --port 8080 --nats-port 4222 --config agog.toml
     """
     parts = _parts(only)
     if "comms" not in parts:
@@ -70,8 +82,15 @@ def up(
         http: str | None = None
         if "comms" in parts and nats is not None and dsn is not None and not stop.is_set():
             http = running.enter_context(_comms(folder, nats.url, dsn, host, port))
+        board: str | None = None
+        if nats is not None and not stop.is_set():
+            crew = _Crew(folder, nats.url, dsn, host, config, roadmap)
+            if "listener" in parts:
+                running.enter_context(crew.listener())
+            if "orchestrator" in parts:
+                board = running.enter_context(crew.orchestrator(0 if http else port))
         if not stop.is_set():
-            _say_ready(nats, dsn, http, as_json=as_json)
+            _say_ready(nats, dsn, http or board, board, as_json=as_json)
         stop.wait()
 
 
@@ -80,10 +99,12 @@ def _parts(only: str) -> list[str]:
     strange = [part for part in parts if part not in PARTS]
     if strange or not parts:
         raise UsageError(f"--only {only!r}: expected one or more of {', '.join(PARTS)}, with commas")
-    if "comms" in parts and not {"nats", "postgres"} <= set(parts):
-        raise UsageError(
-            f"--only {only!r}: comms needs nats and postgres beside it; `agog serve` uses services that run already"
-        )
+    for part, needs in _NEEDS.items():
+        if part in parts and not set(needs) <= set(parts):
+            raise UsageError(
+                f"--only {only!r}: {part} needs {' and '.join(needs)} beside it; `agog {_INSTEAD[part]}` uses services "
+                "that run already"
+            )
     return parts
 
 
@@ -183,12 +204,62 @@ def _comms(folder: Path, nats_url: str, dsn: str, host: str, port: int) -> Itera
         yield component.url
 
 
-def _say_ready(nats: NatsServer | None, dsn: str | None, http: str | None, *, as_json: bool) -> None:
+class _Crew:
+    """Orchestrator and host listener of this system."""
+
+    def __init__(
+        self, folder: Path, nats: str, dsn: str | None, host: str, config: Path | None, roadmap: Path | None
+    ) -> None:
+        if config is None and Path(SETTINGS).is_file():
+            config = Path(SETTINGS)
+        for file in (config, roadmap):
+            if file is not None and not file.is_file():
+                raise UsageError(f"{file} is not there; give the path of a file")
+        self._folder = folder
+        self._host = host
+        self._config = config
+        self._roadmap = roadmap
+        self._values = {"nats": nats, "postgres": dsn or "", "workers": "1", "instance": "1"}
+
+    @contextlib.contextmanager
+    def listener(self) -> Iterator[str]:
+        """Raises ServiceDidNotStart."""
+        with self._run("listener", REFERENCE_CREW.listener, ("--data", str(self._folder / "listener")), 0) as url:
+            yield url
+
+    @contextlib.contextmanager
+    def orchestrator(self, port: int) -> Iterator[str]:
+        """Yields the address of its board. Raises ServiceDidNotStart."""
+        further = ("--roadmap", str(self._roadmap.absolute())) if self._roadmap is not None else ()
+        with self._run("orchestrator", REFERENCE_CREW.orchestrator, further, port) as url:
+            yield url
+
+    @contextlib.contextmanager
+    def _run(self, name: str, part: Part, further: tuple[str, ...], port: int) -> Iterator[str]:
+        from pytest_agog.stage.component import Component
+
+        assert isinstance(part, PartProcess)
+        words = list(part.command)
+        place = words.index("--config")
+        given = ["--config", str(self._config.absolute())] if self._config is not None else []
+        words[place : place + 2] = [*given, *further]
+        env = {**part.env, "AGOG_GATE_DIR": str(self._folder / "gate")}
+        component = Component(
+            name, replace(part, command=tuple(words), env=env, preload=()), self._folder / f"{name}.log",
+            host=self._host, port=port,
+        )  # fmt: skip
+        component.values = dict(self._values)
+        with component:
+            yield component.url
+
+
+def _say_ready(nats: NatsServer | None, dsn: str | None, http: str | None, board: str | None, *, as_json: bool) -> None:
     found = {
         "nats": nats.url if nats else None,
         "monitor": nats.monitor_url if nats else None,
         "postgres": dsn,
         "http": http,
+        "orchestrator": board,
     }
     if as_json:
         print(json.dumps(found), flush=True)

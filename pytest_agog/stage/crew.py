@@ -93,9 +93,9 @@ class Crew:
         """Begin to load what the instances need, while the services start."""
         from pytest_agog.stage.forkserver import FORK_SERVER, POSSIBLE
 
-        for components in self.members.values():
-            if POSSIBLE and components[0].part.preload and not self._keep:
-                FORK_SERVER.warm(components[0].part.preload)
+        for one in self._all() if POSSIBLE and not self._keep else ():
+            if one.part.preload:
+                FORK_SERVER.warm(one.part.preload)
 
     async def start(self, nats: str, postgres: str | None, agents: Mapping[str, Any]) -> None:
         """Write the settings and start all instances. `agents` are their tables in the settings.

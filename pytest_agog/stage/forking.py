@@ -3,8 +3,8 @@
 `python -m pytest_agog.stage.forking MODULE…` (`MODULE:FUNCTION` also calls it), with one end of a socket pair as
 standard input. A message is its length in four bytes and JSON. `start` comes with a descriptor for the child's output,
 and is answered with the child's process id. `reap` is answered with its exit status; until then a child that ended
-stays a zombie, so that its id is nobody else's. When the socket ends, so does the server, and with it (by a
-parent-death signal) its children.
+stays a zombie, so that its id is nobody else's. `load` names further modules, and is not answered. When the socket
+ends, so does the server, and with it (by a parent-death signal) its children.
 
 It runs one thread: forking others would leave locks behind that nobody releases.
 """
@@ -23,6 +23,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -33,7 +34,14 @@ _HEAD: Final = struct.Struct("!I")
 def main() -> None:
     """Serve; in a child, be the command."""
     libc = ctypes.CDLL(None)
-    for name in sys.argv[1:]:
+    _load(sys.argv[1:])
+    command = _serve(socket.socket(fileno=0), libc)
+    if command is not None:
+        _run(command)
+
+
+def _load(names: Sequence[str]) -> None:
+    for name in names:
         module, _, function = name.partition(":")
         # What cannot be loaded says so when the command itself is run.
         with contextlib.suppress(Exception):
@@ -42,9 +50,6 @@ def main() -> None:
                 getattr(loaded, function)()
     gc.collect()
     gc.freeze()
-    command = _serve(socket.socket(fileno=0), libc)
-    if command is not None:
-        _run(command)
 
 
 def receive(line: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -74,6 +79,9 @@ def _serve(line: socket.socket, libc: ctypes.CDLL) -> dict[str, Any] | None:
     """Answer requests until the line ends (None); in a child returns what it is to be."""
     while (received := receive(line)) is not None:
         request, descriptors = received
+        if request["do"] == "load":
+            _load(request["modules"])
+            continue
         if request["do"] == "reap":
             try:
                 _, status = os.waitpid(request["pid"], 0)

@@ -44,6 +44,7 @@ class ForkServer:
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._loaded: frozenset[str] = frozenset()
 
     @property
     def pid(self) -> int | None:
@@ -121,7 +122,15 @@ class ForkServer:
                 except CommandNotFound as error:
                     ours.close()
                     raise NoForkServer(str(error)) from None
-            self._line = ours
+            self._line, self._loaded = ours, frozenset(preload)
+        elif further := [name for name in preload if name not in self._loaded]:
+            # Not answered: what is asked for next is done when this is.
+            try:
+                send(self._line, {"do": "load", "modules": further})
+            except OSError as error:
+                self._drop()
+                raise NoForkServer(error.strerror or str(error)) from None
+            self._loaded |= set(further)
         return self._line
 
     def _drop(self) -> None:

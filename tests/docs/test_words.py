@@ -19,7 +19,7 @@ from pytest_agog.session.options import add_options
 from tests.docs.reading import ROOT, blocks, code_spans, pages, written_pages
 
 README: Final = ROOT / "README.md"
-LATER: Final = {"compose", "gate", "prove"}
+LATER: Final = {"compose", "prove"}
 """Groups of commands that the wire contract and the generated pages may name before they exist."""
 
 
@@ -85,7 +85,7 @@ def test_options_of_the_plugin_exist(page: Path) -> None:
     variables = {name.upper() for name in names} | {
         "AGOG_AGENT", "AGOG_TASK", "AGOG_FEATURE", "AGOG_REQUIREMENT", "AGOG_SUBJECT", "AGOG_INPUTS", "AGOG_DEBUG",
         "AGOG_NATS_SERVER", "AGOG_POSTGRES_BIN", "AGOG_CACHE_DIR", "AGOG_UPDATE_SNAPSHOTS",
-        "AGOG_SPOOL_DIR", "AGOG_SPOOL_MAX_BYTES",
+        "AGOG_SPOOL_DIR", "AGOG_SPOOL_MAX_BYTES", "AGOG_ATTEMPT", "AGOG_STAGE", "AGOG_MODEL", "AGOG_GATE_DIR",
     }  # fmt: skip
     assert set(re.findall(r"--agog-[a-z]+(?:-[a-z]+)*", text)) - options == set()
     assert set(re.findall(r"\bAGOG_[A-Z_]+\b", text)) - variables == set()

@@ -124,3 +124,16 @@ async def test_without_an_orchestrator_there_is_none_to_kill(part: PartProcess, 
     with pytest.raises(UsageError, match=r"this play has no orchestrator; declare `services: \{components"):
         await members.kill("orchestrator", "KILL", None)
     assert members.url is None
+
+
+async def test_an_orchestrator_without_a_listener(part: PartProcess, tmp_path: Path) -> None:
+    services = {"orchestrator": {}, "listener": {"instances": 0}}
+    members = crew(tmp_path, CrewParts(part, part), services=services)
+    try:
+        members.warm()
+        await members.start(NATS, None, AGENTS)
+        assert [one.name for one in members.left_up] == ["orchestrator"]
+        with pytest.raises(UsageError, match="this play has no listener"):
+            await members.kill("listener", "KILL", None)
+    finally:
+        await members.stop()

@@ -118,6 +118,23 @@ def test_one_server_serves_all_and_a_new_one_follows_a_dead_one(tmp_path: Path) 
     assert FORK_SERVER.pid not in {None, first}
 
 
+def test_a_server_loads_what_later_commands_need_besides(tmp_path: Path) -> None:
+    def has(module: str) -> bool:
+        """Whether the server has a module's library open; it has answered what it was asked before."""
+        with ForkedProcess(
+            ["--version"], name="x", cwd=tmp_path, env={}, log=tmp_path / "log", preload=(module,)
+        ) as process:
+            assert process.wait(PATIENCE) == 0
+        return module in Path(f"/proc/{FORK_SERVER.pid}/maps").read_text()
+
+    with fork("--version", folder=tmp_path) as process:
+        assert process.wait(PATIENCE) == 0
+    first = FORK_SERVER.pid
+    assert not has("no.such.library")
+    assert has("_lsprof")
+    assert FORK_SERVER.pid == first
+
+
 def test_a_server_that_cannot_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere"))
     with pytest.raises(NoForkServer, match="no such file"):

@@ -22,23 +22,41 @@ _HARD: Final = frozenset({"refactor", "refactoring", "rewrite", "redesign", "arc
 _EASY: Final = frozenset({"typo", "typos", "rename", "bump", "wording", "label", "tooltip"})
 
 
-def estimate(stated: Stated, words: wording.Wording, lane: str | None, lessons: Lessons) -> tuple[Effort, int, str]:
-    """Size, tokens and the reason for both. What the source states wins over any estimate."""
+def estimate(stated: Stated, words: wording.Wording, lane: str | None, lessons: Lessons) -> tuple[Effort, int]:
+    """Size and tokens. What the source states wins over any estimate."""
     if stated.estimated_tokens is not None:
-        said = stated.estimated_tokens
-        return stated.effort or size(said), said, f"{said:,} tokens are stated"
+        return stated.effort or size(stated.estimated_tokens), stated.estimated_tokens
+    tokens: float
     if stated.effort is not None:
-        tokens, why = float(TYPICAL[stated.effort]), f"{stated.effort} is stated"
+        tokens = TYPICAL[stated.effort]
     else:
         tokens = _weigh(stated, words) * _LIGHTER.get(lane or "", 1.0)
-        why = f"{len(stated.files)} files, {len(words.all)} words, {len(stated.acceptance)} acceptance criteria"
-    factor = lessons.token_factors.get(lane or "", 1.0)
-    if factor != 1.0:
-        tokens *= factor
-        why += f"; {lane} work took {factor:.2f} times its estimate so far"
+    if lessons.token_factors:
+        tokens *= lessons.token_factors.get(lane or "", 1.0)
     count = max(int(tokens / 100 + 0.5), 1) * 100
-    found = stated.effort or size(count)
-    return found, count, f"{found}, {count} tokens: {why}"
+    return stated.effort or size(count), count
+
+
+def told(stated: Stated, found: Effort, tokens: int, lane: str | None, factor: float) -> str:
+    """Why it is of that size and cost.
+
+    Args:
+        stated: the requirement.
+        found: its size.
+        tokens: its cost.
+        lane: where it is routed.
+        factor: what history made of the estimate.
+    """
+    if stated.estimated_tokens is not None:
+        return f"{tokens:,} tokens are stated"
+    if stated.effort is not None:
+        why = f"{found} is stated"
+    else:
+        counted = f"{len(stated.files)} files, {len(stated.acceptance)} acceptance criteria"
+        why = f"{counted}, {len(wording.read(stated).all)} words"
+    if factor != 1.0:
+        why += f"; {lane} work took {factor:.2f} times its estimate so far"
+    return f"{found}, {tokens:,} tokens: {why}"
 
 
 def size(tokens: int) -> Effort:

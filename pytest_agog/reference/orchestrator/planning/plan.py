@@ -50,10 +50,24 @@ class Planned:
     blocked_by: tuple[str, ...]
     """Those of them that are not complete."""
     matter: frozenset[str]
-    reasons: tuple[str, ...]
     stated: Stated
+    urgency: str
+    """Why it has its priority."""
     touch: Touch = NOTHING
     """What it must not run beside."""
+    factor: float = 1.0
+    """What history made of the estimate."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """For everything that was decided. They are put into words when they are asked for: few are ever read."""
+        derived = self.depends_on[len(self.stated.dependencies) :]
+        return (
+            *routing.route(self.stated).reasons,
+            self.urgency,
+            complexity.told(self.stated, self.complexity, self.estimated_tokens, self.lane, self.factor),
+            *(f"needs {need}, the backend of its feature" for need in derived),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As `agog plan --json` has it."""
@@ -131,9 +145,11 @@ def natural(identity: str) -> tuple[int | str, ...]:
 class _Alone(NamedTuple):
     """What can be said of one requirement without looking at the others."""
 
-    route: routing.Routing
+    lane: str | None
+    agent: str | None
+    matter: frozenset[str]
     urgency: tuple[Priority, str]
-    estimate: tuple[Effort, int, str]
+    estimate: tuple[Effort, int]
     breaks: bool
     about: frozenset[str]
     """The words of its feature, if it is one of the backend's or the frontend's."""
@@ -142,14 +158,16 @@ class _Alone(NamedTuple):
 def _look(stated: Stated, named: paths.Paths, lessons: Lessons) -> _Alone:
     """Its words are read, used and forgotten here: keeping those of all costs more time than reading them."""
     words = wording.read(stated)
-    route = routing.route(stated, words, named)
+    lane, agent, matter = routing.decide(stated, words, named)
     breaks = priority.is_breaking(words)
     return _Alone(
-        route,
-        priority.assess(stated, words, route.lane, breaking=breaks),
-        complexity.estimate(stated, words, route.lane, lessons),
+        lane,
+        agent,
+        matter,
+        priority.assess(stated, words, lane, breaking=breaks),
+        complexity.estimate(stated, words, lane, lessons),
         breaks,
-        features.words_of(words.title) if route.lane in ("backend", "frontend") else frozenset(),
+        features.words_of(words.title) if lane in ("backend", "frontend") else frozenset(),
     )
 
 
@@ -211,7 +229,7 @@ class _Planning:
         """Frontend work needs the backend work of its feature. [L2]"""
         sides: dict[str, dict[str, frozenset[str]]] = {"backend": {}, "frontend": {}}
         for identity in self.open:
-            lane = self.alone[identity].route.lane
+            lane = self.alone[identity].lane
             if lane in sides:
                 sides[lane][identity] = self.alone[identity].about
         return features.pairs(sides["backend"], sides["frontend"], self.paths)
@@ -245,28 +263,27 @@ class _Planning:
 
     def _item(self, identity: str, waiting: int, needs: Sequence[str], touch: Touch) -> Planned:
         stated, alone = self.stated[identity], self.alone[identity]
-        route, (size, tokens, because) = alone.route, alone.estimate
+        lane, (size, tokens) = alone.lane, alone.estimate
         urgency, why = priority.raised(*alone.urgency, waiting)
-        reasons = (*route.reasons, why, because)
         depends_on = stated.dependencies
         blocked_by: tuple[str, ...] = ()
         if needs:
-            derived = tuple(need for need in needs if need not in depends_on)
-            reasons += tuple(f"needs {need}, the backend of its feature" for need in derived)
-            depends_on += derived
+            depends_on += tuple(need for need in needs if need not in depends_on)
         if depends_on and identity not in self.done:
             blocked_by = tuple(need for need in depends_on if need not in self.done)
+            blocked_by = depends_on if len(blocked_by) == len(depends_on) else blocked_by
+        factors = self.lessons.token_factors
         return Planned(
-            identity, route.lane, route.agent, urgency, size, tokens, depends_on, blocked_by, route.matter, reasons,
-            stated, touch,
+            identity, lane, alone.agent, urgency, size, tokens, depends_on, blocked_by, alone.matter, stated, why,
+            touch, factors.get(lane or "", 1.0) if factors else 1.0,
         )  # fmt: skip
 
     def _human(self) -> tuple[Human, ...]:
         found = []
         for identity in self.open:
-            route, state = self.alone[identity].route, self.stated[identity].state
-            if route.lane is None:
-                found.append(Human(identity, "; ".join(route.reasons)))
+            stated, state = self.stated[identity], self.stated[identity].state
+            if self.alone[identity].lane is None:
+                found.append(Human(identity, "; ".join(routing.route(stated).reasons)))
             elif state == "ESCALATED":
                 found.append(Human(identity, "its status says that a human has been asked already"))
         return tuple(found)

@@ -33,35 +33,61 @@ class Routing:
     reasons: tuple[str, ...]
 
 
-def route(stated: Stated, words: wording.Wording | None = None, files: paths.Paths | None = None) -> Routing:
-    """Decide about one requirement.
+def decide(
+    stated: Stated, words: wording.Wording | None = None, files: paths.Paths | None = None
+) -> tuple[str | None, str | None, frozenset[str]]:
+    """Lane, agent and matter of one requirement; `route` gives the reasons too.
 
     Args:
         stated: the requirement.
         words: its words, when they are read already.
         files: its paths, when they are read already.
     """
-    words = words or wording.read(stated)
-    said = {} if words.set.isdisjoint(PHRASES) else by_words(words.all)
-    held = by_files((files or paths.read(stated.files)).all)
+    said, held = _found(stated, words, files)
     matter = _lanes(*said, *held)
     if stated.agent is not None:
-        lane, agent = lanes.stated(stated.agent)
+        return (*lanes.stated(stated.agent), matter)
+    best = _best(held or said)
+    return (best[0], lanes.AGENT_OF[best[0]], matter) if len(best) == 1 else (None, None, matter)
+
+
+def route(stated: Stated) -> Routing:
+    """Decide about one requirement, and say why."""
+    lane, agent, matter = decide(stated)
+    if stated.agent is not None:
         return Routing(lane, agent, matter, (f"agent {stated.agent} is stated",))
-    found, what, shown = (held, "files", _files) if held else (said, "words", _words)
+    said, held = _found(stated)
+    found, what = (held, "files") if held else (said, "words")
     if not found:
         where = "no file and no word" if stated.files else "no files, and no word"
-        return Routing(None, None, matter, (f"{where} of it stands in the routing table",))
-    if len(found) == 1:
-        lane = next(iter(found))
-        return Routing(lane, lanes.AGENT_OF[lane], matter, (shown(lane, found[lane]),))
-    most = max(map(len, found.values()))
-    best = sorted(lane for lane, some in found.items() if len(some) == most)
-    told = tuple(shown(lane, found[lane]) for lane in sorted(found, key=lambda lane: (-len(found[lane]), lane)))
+        return Routing(lane, agent, matter, (f"{where} of it stands in the routing table",))
+    told = tuple(
+        f"{what} of {one}: {_some(found[one])}" for one in sorted(found, key=lambda one: (-len(found[one]), one))
+    )
+    best = _best(found)
     if len(best) > 1:
-        return Routing(None, None, matter, (f"as many {what} of {' as of '.join(best)}", *told))
-    lane = best[0]
-    return Routing(lane, lanes.AGENT_OF[lane], matter, told)
+        told = (f"as many {what} of {' as of '.join(best)}", *told)
+    return Routing(lane, agent, matter, told)
+
+
+_Found = dict[str, dict[str, None]]
+"""By lane what of the table was found, each once."""
+
+
+def _found(
+    stated: Stated, words: wording.Wording | None = None, files: paths.Paths | None = None
+) -> tuple[_Found, _Found]:
+    words = words or wording.read(stated)
+    said: _Found = {} if words.set.isdisjoint(PHRASES) else by_words(words.all)
+    return said, by_files((files or paths.read(stated.files)).all)
+
+
+def _best(found: _Found) -> list[str]:
+    """The lanes with most."""
+    if len(found) < 2:
+        return list(found)
+    most = max(map(len, found.values()))
+    return sorted(lane for lane, some in found.items() if len(some) == most)
 
 
 @lru_cache(maxsize=1024)
@@ -72,12 +98,12 @@ def _lanes(*names: str) -> frozenset[str]:
 
 def matter(stated: Stated) -> frozenset[str]:
     """The lanes that the text or the files of a requirement touch; the chain has a stage for each that builds. [O11]"""
-    return route(stated).matter
+    return decide(stated)[2]
 
 
-def by_words(words: Sequence[str]) -> dict[str, dict[str, None]]:
+def by_words(words: Sequence[str]) -> _Found:
     """By lane the distinct phrases of the table that stand in a text. A longer one hides the shorter inside it."""
-    found: dict[str, dict[str, None]] = {}
+    found: _Found = {}
     skip = 0
     for at, word in enumerate(words):
         known = PHRASES.get(word)
@@ -91,13 +117,13 @@ def by_words(words: Sequence[str]) -> dict[str, dict[str, None]]:
     return found
 
 
-def by_files(files: Sequence[str]) -> dict[str, dict[str, None]]:
+def by_files(files: Sequence[str]) -> _Found:
     """By lane the files that it knows.
 
     Args:
         files: paths, in one form.
     """
-    found: dict[str, dict[str, None]] = {}
+    found: _Found = {}
     for file in files:
         lane = lane_of_file(file)
         if lane is not None:
@@ -121,14 +147,6 @@ def lane_of_file(file: str) -> str | None:
 def _lane_of_folder(folder: str) -> str | None:
     folder = folder.casefold()
     return next((FOLDERS[one] for one in (folder, *paths.above(folder)) if one in FOLDERS), None)
-
-
-def _words(lane: str, phrases: Mapping[str, None]) -> str:
-    return f"words of {lane}: {_some(phrases)}"
-
-
-def _files(lane: str, files: Mapping[str, None]) -> str:
-    return f"files of {lane}: {_some(files)}"
 
 
 def _some(names: Mapping[str, None]) -> str:

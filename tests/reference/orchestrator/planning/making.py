@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from pytest_agog.reference.orchestrator.intake.stated import Stated, Taken
 from pytest_agog.reference.orchestrator.planning.plan import Plan, make_plan
 
+UNHURRIED = settings(deadline=None)
+"""On a busy machine an example may take long."""
 TITLES = (
     "Add an API endpoint for lots", "Show lots on a page", "Migration: a column for lots", "Write the user guide",
     "Fix production crash", "Breaking change of the lots service for release 2.0", "Think about prices",

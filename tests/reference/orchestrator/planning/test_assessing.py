@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_agog.reference.orchestrator.intake.stated import Stated
 from pytest_agog.reference.orchestrator.planning.complexity import TYPICAL, size
 from pytest_agog.reference.orchestrator.planning.lessons import Lessons
-from tests.reference.orchestrator.planning.making import need, planned, roadmaps
+from tests.reference.orchestrator.planning.making import UNHURRIED, need, planned, roadmaps
 
 
 def priority(title: str, **given: object) -> str:
@@ -98,6 +98,7 @@ def test_lessons_change_estimates_of_their_lane() -> None:
     assert any("2.00 times" in reason for reason in after["REQ-1"].reasons)
 
 
+@UNHURRIED
 @given(st.lists(st.integers(0, 60), unique=True, max_size=40), st.integers(0, 60))
 def test_more_files_never_cost_less(numbers: list[int], further: int) -> None:
     few = need("REQ-1", "An API", files=tuple(f"src/api/{number}.ts" for number in numbers))
@@ -106,6 +107,7 @@ def test_more_files_never_cost_less(numbers: list[int], further: int) -> None:
     assert 0 < costs[0] <= costs[1]
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_every_decision_has_its_reasons(stated: tuple[Stated, ...]) -> None:
     for item in planned(*stated).items.values():

@@ -10,9 +10,10 @@ from pytest_agog.reference.orchestrator.intake.stated import Stated, Taken
 from pytest_agog.reference.orchestrator.planning.conflicts import overlap
 from pytest_agog.reference.orchestrator.planning.lessons import Lessons
 from pytest_agog.reference.orchestrator.planning.plan import make_plan
-from tests.reference.orchestrator.planning.making import files, need, planned, roadmaps, waves
+from tests.reference.orchestrator.planning.making import UNHURRIED, files, need, planned, roadmaps, waves
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_no_order_violates_a_dependency(stated: tuple[Stated, ...]) -> None:
     plan = planned(*stated)
@@ -23,6 +24,7 @@ def test_no_order_violates_a_dependency(stated: tuple[Stated, ...]) -> None:
             assert needed in done or wave[needed] < at
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_no_pair_of_a_wave_overlaps_above_a_fifth(stated: tuple[Stated, ...]) -> None:
     plan = planned(*stated)
@@ -33,6 +35,7 @@ def test_no_pair_of_a_wave_overlaps_above_a_fifth(stated: tuple[Stated, ...]) ->
                 assert 5 * len(first & second) <= min(len(first), len(second))
 
 
+@UNHURRIED
 @given(roadmaps(), st.randoms(use_true_random=False))
 def test_the_plan_does_not_depend_on_the_order_of_its_input(stated: tuple[Stated, ...], chance: object) -> None:
     shuffled = list(stated)
@@ -40,6 +43,7 @@ def test_the_plan_does_not_depend_on_the_order_of_its_input(stated: tuple[Stated
     assert make_plan(Taken(tuple(shuffled))) == make_plan(Taken(stated))
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_cycles_are_cycles_and_every_other_one_is_in_a_wave_or_told(stated: tuple[Stated, ...]) -> None:
     plan = planned(*stated)
@@ -56,6 +60,7 @@ def test_cycles_are_cycles_and_every_other_one_is_in_a_wave_or_told(stated: tupl
         assert left_out == (reason or any(needed not in in_waves for needed in item.blocked_by))
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_each_delayed_one_names_one_pair_that_really_conflicts(stated: tuple[Stated, ...]) -> None:
     plan = planned(*stated)
@@ -69,6 +74,7 @@ def test_each_delayed_one_names_one_pair_that_really_conflicts(stated: tuple[Sta
         assert breaks or overlap(first.touch, second.touch) > 0.2
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_the_critical_path_is_the_dearest_chain(stated: tuple[Stated, ...]) -> None:
     plan = planned(*stated)

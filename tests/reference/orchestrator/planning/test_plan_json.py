@@ -9,7 +9,7 @@ from hypothesis import given
 
 from pytest_agog.reference.orchestrator.intake.stated import Stated, Taken, Unreadable
 from pytest_agog.reference.orchestrator.planning.plan import make_plan
-from tests.reference.orchestrator.planning.making import files, need, planned, roadmaps, rows
+from tests.reference.orchestrator.planning.making import UNHURRIED, files, need, planned, roadmaps, rows
 
 KEYS = {"requirements", "waves", "serialised", "critical_path", "cycles", "missing", "human", "unreadable"}
 ROW = {
@@ -17,6 +17,7 @@ ROW = {
 }  # fmt: skip
 
 
+@UNHURRIED
 @given(roadmaps())
 def test_its_shape(stated: tuple[Stated, ...]) -> None:
     shown = json.loads(json.dumps(planned(*stated).to_json()))

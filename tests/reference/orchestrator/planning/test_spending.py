@@ -16,7 +16,7 @@ from pytest_agog.reference.orchestrator.planning.config import BudgetConfig
 from pytest_agog.reference.orchestrator.planning.conservation import Conservation, conservation
 from pytest_agog.reference.orchestrator.planning.plan import Planned
 from pytest_agog.reference.orchestrator.planning.selecting import Capacity, Selection, select
-from tests.reference.orchestrator.planning.making import files, need, planned, roadmaps
+from tests.reference.orchestrator.planning.making import UNHURRIED, files, need, planned, roadmaps
 
 NOON = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 BUDGET = BudgetConfig()
@@ -180,6 +180,7 @@ def test_a_share_is_never_exceeded_and_smaller_work_goes_on() -> None:
     assert "split it" in chosen(ready(need("REQ-1", estimated_tokens=150_001))).held[0][1]
 
 
+@UNHURRIED
 @given(roadmaps(), st.integers(0, 1_100_000), st.sampled_from(("roy", "jen", "zoe")), st.booleans())
 def test_no_budget_is_exceeded_and_nothing_that_runs_meets(
     stated: tuple[Stated, ...], tokens: int, agent: str, saves: bool

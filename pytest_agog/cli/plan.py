@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("wave", "requirement", "agent", "priority", "size", "tokens", "waits for", "title")
 _NUMBERS: Final = (0, 5)
 _TITLE: Final = 60
+_LEAST: Final = 10
+_GAP: Final = 2
+"""Columns between two columns."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,18 +56,31 @@ def _print(made: Plan) -> None:
     planned = [made.items[identity] for wave in made.waves for identity in wave]
     rest = [item for identity, item in made.items.items() if identity not in wave_of]
     if made.items:
-        print_table(_COLUMNS, [_row(item, wave_of.get(item.id)) for item in (*planned, *rest)], numbers=_NUMBERS)
+        rows = [_row(item, wave_of.get(item.id)) for item in (*planned, *rest)]
+        room = _room(rows)
+        print_table(_COLUMNS, [(*row[:-1], _cut(str(row[-1]), room)) for row in rows], numbers=_NUMBERS)
     for line in _remarks(made):
         print_line(line)
 
 
 def _row(item: Planned, wave: int | None) -> Sequence[object]:
     place = wave if wave is not None else "done" if item.stated.state == "COMPLETE" else "-"
-    title = item.stated.title
     return (
         place, item.id, item.agent or "a human", item.priority, item.complexity, f"{item.estimated_tokens:,}",
-        ", ".join(item.blocked_by) or "-", title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…",
+        ", ".join(item.blocked_by) or "-", item.stated.title,
     )  # fmt: skip
+
+
+def _room(rows: Sequence[Sequence[object]]) -> int:
+    """Columns that the titles may take: on a terminal, what the rest leaves of a line."""
+    if not sys.stdout.isatty():
+        return _TITLE
+    widths = (max(len(str(row[at])) for row in (_COLUMNS, *rows)) + _GAP for at in range(len(_COLUMNS) - 1))
+    return max(_LEAST, min(_TITLE, shutil.get_terminal_size().columns - sum(widths)))
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def _remarks(made: Plan) -> Iterator[str]:

@@ -28,7 +28,9 @@ _LARGEST: Final = 10_000_000
 def runs_agents(scenario: Scenario) -> bool:
     """Whether the host listener runs the scenario's agents."""
     services = scenario.services
-    if services.orchestrator is not None or services.listener is not None:
+    if services.listener is not None:
+        return services.listener.instances > 0
+    if services.orchestrator is not None:
         return True
     if {"orchestrator", "listener"} & set(services.components):
         return True

@@ -49,6 +49,8 @@ async def test_brings_up_the_whole_system(number: signal.Signals) -> None:
         async with httpx.AsyncClient(base_url=ready["http"], trust_env=False) as http:
             assert (await http.get("/readyz")).status_code == 200
             assert (await http.get("/agents/general")).status_code == 200
+        async with httpx.AsyncClient(base_url=ready["orchestrator"], trust_env=False) as http:
+            assert (await http.get("/orchestrator")).status_code == 200
         client = await nats.connect(ready["nats"])
         assert (await client.jetstream().consumer_info("agent-comms", "jangar-agent-comms")).num_pending == 0
         await client.close()
@@ -134,7 +136,7 @@ def test_ports() -> None:
 @pytest.mark.parametrize(
     ("only", "message"),
     [
-        ("kafka", "expected one or more of nats, postgres, comms, with commas"),
+        ("kafka", "expected one or more of nats, postgres, comms, orchestrator, listener, with commas"),
         ("comms,nats", "comms needs nats and postgres beside it; `agog serve` uses services that run already"),
     ],
 )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,10 @@ def test_spawns_go_wrong_in_turn_and_are_counted_over_processes(scene: Scene) ->
     assert (status, printed) == (1, "")
     assert "as the scenario says" in errors
     with cast.start("roy") as hanging:
+        counted = scene.folder / "cast" / "roy.spawns"
+        until = time.monotonic() + 30
+        while counted.stat().st_size < 2 and time.monotonic() < until:  # nobody tells that it has begun
+            time.sleep(0.01)
         with pytest.raises(subprocess.TimeoutExpired):
             hanging.wait(0.2)
         hanging.kill()

@@ -96,6 +96,11 @@ def test_agents_that_the_orchestrator_knows_are_run(desk: Any) -> None:
     assert warned(desk, scenario(steps, more=more)) == ["nothing runs the agent 'rou'; did you mean 'roy'?"]
 
 
+def test_without_a_listener_nobody_runs_agents(desk: Any) -> None:
+    more = "services: {listener: {instances: 0}}\nagents: {»roy: {}}\n"
+    assert warned(desk, scenario(SUBMIT, more=more)) == ["nothing runs the agent 'roy'"]
+
+
 def test_roadmaps(desk: Any) -> None:
     desk.write("### REQ-1: a\n", "one.md")
     desk.write("### REQ-2: a\n", "two.md")

@@ -153,7 +153,7 @@ class Attempts:
         elif claim.state == "ending":
             await self._tell(hand, claim, since=min(hand.deliveries))
         else:
-            await self._each(hand, Delivery.ack)
+            await self._each(hand, lambda one: one.ack())
 
     async def _guarded(self, hand: Hand, agent: AgentConfig) -> None:
         """Run it with its lock held from before the claim until all is told."""
@@ -190,7 +190,7 @@ class Attempts:
         """It has to end before it began."""
         claim = await self._insist(lambda: self._claims.read(hand.work.key))
         if hand.why != "kill":
-            await self._each(hand, Delivery.again)
+            await self._each(hand, lambda one: one.again())
         elif claim is not None and claim.state in _DECIDED:
             await self._conclude(hand, claim)
         else:
@@ -263,7 +263,7 @@ class Attempts:
         """Somebody else shall run it, at once."""
         with contextlib.suppress(Moved):
             await self._insist(lambda: self._claims.write(hand.work.key, replace(claim, state="free"), claim))
-            await self._each(hand, Delivery.again)
+            await self._each(hand, lambda one: one.again())
 
     async def _finish(self, hand: Hand, claim: Claim | None, notes: tuple[Note, ...]) -> None:
         """Have the last word, publish it, and only then ack. [F44]"""
@@ -281,7 +281,7 @@ class Attempts:
         await self._insist(lambda: telling.tell(self._link, claim.notes, since=since))
         with contextlib.suppress(Moved):
             await self._insist(lambda: self._claims.write(hand.work.key, claim.ended(), claim))
-        await self._each(hand, Delivery.ack)
+        await self._each(hand, lambda one: one.ack())
 
     # --- small things -------------------------------------------------------------------------------------------------
     def _not_run(self, work: Work, trouble: Trouble) -> tuple[Note, ...]:

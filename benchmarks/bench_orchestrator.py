@@ -1,8 +1,8 @@
 """The orchestrator: what it adds to each stage, and a virtual day of turns over 500 requirements. [O11] [O17]
 
 Agents answer at once and the gate accepts, so that only the orchestrator's own work is measured. The peer of the
-overhead is the least that any orchestrator does between a result and the next spawn: one write with compare-and-set, one
-publish.
+overhead is the least that any orchestrator does between a result and the next spawn: one write with compare-and-set,
+one publish.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ def orchestrate(
     settings = OrchestratorSettings(
         nats_url=nats_url, nats_creds=nats_creds, postgres_dsn=postgres_dsn or read.memory.dsn,
         config=read.model_copy(update={"orchestrator": rules}), roadmap=roadmap,
-        root=config.parent if config else Path(), host=host, port=port, http=not no_http,
+        root=config.parent if config else Path(), file=config.absolute() if config else None,
+        host=host, port=port, http=not no_http,
     )  # fmt: skip
     log_to_stderr()
     asyncio.run(_run(settings, as_json=as_json))

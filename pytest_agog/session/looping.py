@@ -25,18 +25,20 @@ class BackgroundLoop:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin `work`. Cancelling the future cancels the work, which then still cleans up in the background."""
-        future, cancel = self._begin(work)
+        future, begin, cancel = self._prepared(work)
         future.add_done_callback(lambda _: cancel() if future.cancelled() else None)
+        begin()
         return future
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` and wait for it. A caller that is interrupted (Ctrl-C) cancels it and waits for its end."""
         try:
-            future, cancel = self._begin(work)
+            future, begin, cancel = self._prepared(work)
         except BaseException:
             work.close()  # interrupted before it began: Python would complain that nobody awaited it
             raise
         try:
+            begin()  # an interruption in here leaves open whether it began; cancelling deals with both
             return future.result()
         except BaseException:
             if not future.done():
@@ -45,7 +47,10 @@ class BackgroundLoop:
                     future.exception(GRACE)
             raise
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> tuple[Future[T], Callable[[], None]]:
+    def _prepared(
+        self, work: Coroutine[Any, Any, T]
+    ) -> tuple[Future[T], Callable[[], object], Callable[[], object]]:  # fmt: skip
+        """The future of `work`, and the functions that begin and cancel it."""
         loop = self._running()
         future: Future[T] = Future()
         tasks: list[asyncio.Task[T]] = []
@@ -60,14 +65,19 @@ class BackgroundLoop:
                     future.set_result(task.result())
 
         def begin() -> None:
-            tasks.append(loop.create_task(work))
-            tasks[0].add_done_callback(ended)
+            if not future.done():
+                tasks.append(loop.create_task(work))
+                tasks[0].add_done_callback(ended)
 
         def cancel() -> None:
-            loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            if tasks:
+                tasks[0].cancel()
+            else:
+                work.close()
+                with contextlib.suppress(InvalidStateError):
+                    future.set_exception(asyncio.CancelledError())
 
-        loop.call_soon_threadsafe(begin)
-        return future, cancel
+        return future, lambda: loop.call_soon_threadsafe(begin), lambda: loop.call_soon_threadsafe(cancel)
 
     def close(self) -> None:
         """Cancel what still runs, wait for its end, and end the thread; idempotent."""

@@ -151,8 +151,8 @@ def test_a_target_stands_in_the_report(run: Run) -> None:
     ("text", "message"),
     [
         (
-            TARGET + "  orchestrator: {external: true}\n",
-            "target.yaml:5:17: this version plays *orchestrator*",
+            TARGET.replace("reference", "{external: true}"),
+            "target.yaml:4:17: this version plays *deliverables*",
         ),
         (TARGET + "  comms: {process: {command: ['${x}']}}\n", "target.yaml:5:31: unknown variable*"),
         (TARGET + "  deliverable: reference\n", "target.yaml:5:3: *did you mean 'deliverables'?"),

@@ -20,6 +20,8 @@ class OrchestratorSettings:
     roadmap: Path | None = None
     root: Path = Path()
     """The folder that the gate's commands run in: the project's."""
+    file: Path | None = None
+    """The settings file itself; the gate protects it."""
     host: str = "127.0.0.1"
     port: int = 0
     http: bool = True

@@ -8,9 +8,8 @@ from pathlib import Path
 json.load(sys.stdin)
 attempt = int(os.environ["AGOG_ATTEMPT"])
 output = Path(os.environ["AGENT_OUTPUT_DIR"])
-(output.parent / "attempt").write_text(str(attempt))
 (output / "deliverables" / "backend.md").write_text(
-    f"# Stock transactions, attempt {attempt}\n\n## What was built\n\nAn endpoint that books a movement and answers with it.\n"
+    f"# Stock transactions, attempt {attempt}\n\n## What was built\n\nAn endpoint that books a movement.\n"
 )
 notice = {
     "agent": os.environ["AGOG_AGENT"],

@@ -12,7 +12,9 @@ meeting = next(parent for parent in output.parents if parent.name == "work")
 (meeting / f"{os.environ['AGOG_REQUIREMENT']}.here").touch()
 while len(list(meeting.glob("*.here"))) < 2:
     time.sleep(0.01)
-(output / "deliverables" / "work.md").write_text("# A part\n\n## What was built\n\nA part of the whole, beside another.\n")
+(output / "deliverables" / "work.md").write_text(
+    "# A part\n\n## What was built\n\nA part of the whole, beside another.\n"
+)
 notice = {
     "agent": os.environ["AGOG_AGENT"],
     "req_number": os.environ["AGOG_REQUIREMENT"],

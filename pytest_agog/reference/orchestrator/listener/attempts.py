@@ -23,7 +23,7 @@ from pytest_agog.reference.deliverables.connecting import Link, NoAnswer
 from pytest_agog.reference.orchestrator.listener import running, telling
 from pytest_agog.reference.orchestrator.listener.claims import Claim, Claims, Moved, Note
 from pytest_agog.reference.orchestrator.listener.config import AgentConfig
-from pytest_agog.reference.orchestrator.listener.deliveries import Delivery, Source
+from pytest_agog.reference.orchestrator.listener.deliveries import Delivery, Reread, Source
 from pytest_agog.reference.orchestrator.listener.identity import Identity
 from pytest_agog.reference.orchestrator.listener.judging import Trouble
 from pytest_agog.reference.orchestrator.listener.keeping import Keeper
@@ -99,7 +99,8 @@ class Attempts:
             return
         if (known := self.hands.get(work.key)) is not None:
             # Ours already: NATS was away for a while, or somebody said it twice.
-            known.deliveries[delivery.sequence] = delivery
+            if not isinstance(delivery, Reread) or delivery.sequence not in known.deliveries:
+                known.deliveries[delivery.sequence] = delivery
             if known.settled is not None:
                 await known.settled(delivery)
             return

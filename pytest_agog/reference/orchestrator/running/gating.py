@@ -21,11 +21,11 @@ class Gate:
     Without a configuration only the deliverable is looked at: whether it is there, whole, and no placeholder.
     """
 
-    def __init__(self, config: GateConfig | None, root: Path, link: Link) -> None:
+    def __init__(self, config: GateConfig | None, root: Path, link: Link, settings: Path | None = None) -> None:
         self._config = config or GateConfig()
         self._root = root
         self._engine = DeliverableEngine(link)
-        self._seal = Seal.of(self._config, root)
+        self._seal = Seal.of(self._config, root, settings)
 
     async def judge(self, record: Record) -> Judged:
         """What the gate says of the attempt whose notice the record holds.

@@ -245,7 +245,7 @@ class Orchestrator:
 def _gate(settings: OrchestratorSettings, link: Link) -> Judge:
     from pytest_agog.reference.orchestrator.running.gating import Gate
 
-    return Gate(settings.config.gate, settings.root, link).judge
+    return Gate(settings.config.gate, settings.root, link, settings.file).judge
 
 
 @contextlib.asynccontextmanager

@@ -57,7 +57,9 @@ class Remembering:
         at = record.history[-1].at
         lane = record.lane or ""
         if record.state == "COMPLETE":
-            factor = 1.0 if record.stated.estimated_tokens is not None else self._memory.lessons.token_factors.get(lane, 1.0)
+            factor = (
+                1.0 if record.stated.estimated_tokens is not None else self._memory.lessons.token_factors.get(lane, 1.0)
+            )
             actual = sum(one.tokens for one in record.spent if one.stage != REVIEW)
             spent = TokensSpent(record.id, lane, record.estimated_tokens, actual, factor)
             if record.estimated_tokens and actual:

@@ -52,7 +52,7 @@ def test_a_notice_of_somebody_else_or_for_something_else_is_none() -> None:
     for other in (notice("jen"), notice(req="REQ-8"), "", "{}"):
         found = weighed(Ended("exit", 0), other)
         assert isinstance(found, judging.Trouble)
-        assert (found.kind, found.transient) == ("no-notice", False)
+        assert (found.kind, found.transient) == ("no-notice", True)
 
 
 @pytest.mark.parametrize(

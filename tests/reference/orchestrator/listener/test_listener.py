@@ -135,7 +135,7 @@ async def test_complete_without_a_report_is_an_error(
         await room.start()
         error = await room.heard(f"errors.roy.{REQ}")
         event = await room.heard("agog.orchestration.events.stage.failed")
-    assert (error["kind"], error["transient"], error["stage"]) == ("deliverable", False, "backend")
+    assert (error["kind"], error["transient"], error["stage"]) == ("deliverable", True, "backend")
     assert words in error["error"]
     assert event["status"] == "FAILED"
     assert not room.of("results.")
@@ -156,13 +156,13 @@ async def test_blocked_and_failed_are_results(room: Room, status: str, event: st
 @pytest.mark.parametrize(
     ("script", "kind", "transient", "exit_code"),
     [
-        ("exit 1", "exit", False, 1),
+        ("exit 1", "exit", True, 1),
         ("exit 75", "exit", True, 75),
         ("echo 'Error: connect ECONNREFUSED 127.0.0.1:1' >&2; exit 1", "exit", True, 1),
         ("kill -9 $$", "exit", True, -9),
-        ("echo all is well", "no-notice", False, 0),
+        ("echo all is well", "no-notice", True, 0),
         ("sleep 60", "timeout", True, -9),
-        ("read line; read line; echo more; exit 3", "exit", False, 3),
+        ("read line; read line; echo more; exit 3", "exit", True, 3),
     ],
 )
 async def test_errors(room: Room, script: str, kind: str, transient: bool, exit_code: int) -> None:

@@ -30,6 +30,10 @@ Says = Callable[[dict[str, Any]], dict[str, Any] | None]
 """What an agent says to a `stage.started`: fields of its notice, or None when it says nothing."""
 
 
+def _nothing_in_particular(_: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
 @dataclass
 class Host:
     """Answers every spawn, and keeps what was asked of it."""
@@ -47,7 +51,7 @@ class Host:
     async def _asked(self, message: Any) -> None:
         asked = json.loads(message.data)
         self.spawned.append((asked["reqNumber"], asked["stage"], asked["attempt"]))
-        says = self.agents.get(asked["agentId"], lambda _: {})(asked)
+        says = self.agents.get(asked["agentId"], _nothing_in_particular)(asked)
         if says is not None:
             await self.answer(asked, says)
 
@@ -102,7 +106,8 @@ class Scene:
                 await asyncio.wait([asyncio.ensure_future(self.came.wait())], timeout=0.05)
 
     def record(self, identity: str) -> Record:
-        return self.orchestrator.records[identity]
+        found: Record = self.orchestrator.records[identity]
+        return found
 
     async def state(self, identity: str, state: str) -> Record:
         await self.until(lambda: identity in self.orchestrator.records and self.record(identity).state == state)

@@ -95,6 +95,10 @@ class Desk:
         """Whether work on it has begun and its next stage is to start."""
         return record.started_at is not None and not record.stopped and record.state in ("READY", "REJECTED")
 
+    def is_worked_at(self, record: Record) -> bool:
+        """Whether it occupies its agent and its files. What waits for a human, or for other work, does not."""
+        return record.running or self.goes_on(record)
+
     def may_start(self, agent: str, record: Record, now: datetime) -> bool:
         """Whether nothing keeps this agent from starting: its turn, its breaker, the day's budget."""
         if self.config.mode == "turns" and agent in turns.AGENTS and record.id not in self.turn.get(agent, ()):

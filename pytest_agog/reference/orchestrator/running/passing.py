@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pytest_agog.reference.orchestrator.engine import judging, messages, stages, taking, working
+from pytest_agog.reference.orchestrator.engine import ending, judging, messages, stages, taking, working
 from pytest_agog.reference.orchestrator.intake.stated import Taken
 from pytest_agog.reference.orchestrator.planning.conservation import Conservation, conservation
 from pytest_agog.reference.orchestrator.planning.lessons import Lessons
@@ -167,12 +167,12 @@ class Pass:
         # What is used only grows within a day: what could not start beside the same others cannot now.
         looked_at = (
             frozenset(one.id for one in candidates), self.conservation is None, now.date(), self._planned_from,
-            frozenset(one.id for one in records.values() if one.started_at and not one.over),
+            frozenset(one.id for one in records.values() if desk.is_worked_at(one)),
         )  # fmt: skip
         if not candidates or looked_at == self._looked_at:
             self.held = self.held if candidates else {}
             return
-        running = [items[one.id] for one in records.values() if one.started_at and not one.over and one.id in items]
+        running = [items[one.id] for one in records.values() if desk.is_worked_at(one) and one.id in items]
         capacity = Capacity(
             budget=desk.budget, used=used, conservation=self.conservation, queue_depths=_depths(ready),
             max_instances=desk.config.max_instances,
@@ -181,6 +181,9 @@ class Pass:
         self.held = dict(chosen.held)
         for start in chosen.start:
             await self._apply(records[start.id], self._begun(start.model, now))
+        for identity, why in chosen.held:
+            if items[identity].estimated_tokens > min(desk.budget.task_limit, desk.budget.share(items[identity].agent)):
+                await self._apply(records[identity], _too_big(why, now))
         self._looked_at = looked_at if not chosen.start else None
 
     def _begun(self, model: str | None, now: datetime) -> Callable[[Record], Record | None]:
@@ -247,6 +250,11 @@ class Pass:
 
 def _routed(planned: Planned, now: datetime) -> Callable[[Record], Record | None]:
     return lambda record: taking.routed(record, planned, now) if record.lane is None else None
+
+
+def _too_big(why: str, now: datetime) -> Callable[[Record], Record | None]:
+    """No day's budget will ever pay for it: a human has to split it, or to allow more. [O7]"""
+    return lambda record: ending.escalated(record, why, now) if record.state == "READY" else None
 
 
 def _replanned(planned: Planned, now: datetime) -> Callable[[Record], Record | None]:

@@ -91,6 +91,31 @@ async def test_five_of_one_agent_are_done_one_after_the_other(link: Link, nats_s
         assert most == 1
 
 
+async def test_what_waits_for_a_human_keeps_its_agent_from_nothing(link: Link, nats_server: NatsServer) -> None:
+    def fails_once(asked: dict[str, Any]) -> dict[str, Any]:
+        return {"error": "broken", "transient": False} if asked["reqNumber"] == "REQ-1" else {}
+
+    async with scene(link, nats_server.url, rules={"review": False}, agents={"roy": fails_once}) as play:
+        await play.submit("REQ-1", assignedAgent="roy", files=["src/a.ts"], priority="CRITICAL")
+        await play.submit("REQ-2", assignedAgent="roy", files=["src/a.ts"])
+        await play.state("REQ-1", "ESCALATED")
+        await play.state("REQ-2", "COMPLETE")
+
+
+async def test_work_that_its_own_agent_waits_for_is_done(link: Link, nats_server: NatsServer) -> None:
+    def needs_more(asked: dict[str, Any]) -> dict[str, Any]:
+        if (asked["reqNumber"], asked["attempt"]) == ("REQ-1", 1):
+            return {"status": "BLOCKED", "blockers": ["needs REQ-1-SUB1"]}
+        return {}
+
+    async with scene(link, nats_server.url, rules={"review": False}, agents={"roy": needs_more}) as play:
+        await play.submit("REQ-1", assignedAgent="roy", files=["src/a.ts"])
+        await play.state("REQ-1", "BLOCKED")
+        await play.submit("REQ-1-SUB1", assignedAgent="roy", files=["src/a.ts"])
+        await play.state("REQ-1", "COMPLETE")
+        assert [one for one, _, _ in play.host.spawned] == ["REQ-1", "REQ-1-SUB1", "REQ-1"]
+
+
 async def test_a_long_queue_gets_another_instance(link: Link, nats_server: NatsServer) -> None:
     rules = {"review": False, "max_instances": 2}
     async with scene(link, nats_server.url, rules=rules, agents={"roy": lambda _: None}) as play:
@@ -256,6 +281,7 @@ async def test_nothing_starts_beyond_a_share(link: Link, nats_server: NatsServer
         await play.submit("REQ-1", assignedAgent="roy", estimatedTokens=60_000)
         await play.submit("REQ-2", assignedAgent="roy", estimatedTokens=40_000)
         await play.state("REQ-2", "COMPLETE")
+        await play.state("REQ-1", "ESCALATED")  # no day's share will ever pay for it
         assert [one for one, _, _ in play.host.spawned] == ["REQ-2"]
 
 

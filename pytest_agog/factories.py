@@ -8,13 +8,18 @@ nats_shared = factories.agog_nats_noproc(url="nats://127.0.0.1:4222")
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from pytest_agog.session.addresses import Nats, Postgres
 from pytest_agog.session.run import run_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_agog.session.components import Service
 
 Scope = Literal["session", "package", "module", "class", "function"]
 
@@ -118,3 +123,40 @@ def agog_postgres_noproc(*, dsn: str | None = None, scope: Scope = "function") -
             server.drop(made)
 
     return agog_postgres
+
+
+def agog_comms_proc(
+    *, nats: str = "agog_nats", postgres: str = "agog_postgres", workers: int = 1
+) -> Callable[..., Any]:
+    """A fixture with agent comms, on the NATS and the Postgres of the fixtures with these names."""
+
+    @pytest.fixture
+    def agog_comms(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Service]:
+        from pytest_agog.session.components import comms
+
+        addresses = request.getfixturevalue(nats).url, request.getfixturevalue(postgres).dsn
+        with comms(*addresses, tmp_path, workers=workers) as service:
+            yield service
+
+    return agog_comms
+
+
+def agog_orchestrator_proc(
+    *, nats: str = "agog_nats", postgres: str | None = None, config: Mapping[str, Any] | None = None
+) -> Callable[..., Any]:
+    """A fixture with an orchestrator and a host listener, on the NATS of the fixture with this name.
+
+    `config` holds the tables of `agog.toml`, agents among them; they run in pytest's root folder. With `postgres` it
+    has a memory.
+    """
+
+    @pytest.fixture
+    def agog_orchestrator(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Service]:
+        from pytest_agog.session.components import orchestrator
+
+        url = request.getfixturevalue(nats).url
+        dsn = request.getfixturevalue(postgres).dsn if postgres is not None else None
+        with orchestrator(url, tmp_path, config or {}, cwd=request.config.rootpath, dsn=dsn) as service:
+            yield service
+
+    return agog_orchestrator

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 agog_nats = factories.agog_nats_proc()
 agog_postgres = factories.agog_postgres_proc()
+agog_comms = factories.agog_comms_proc()
+agog_orchestrator = factories.agog_orchestrator_proc()
 
 
 @pytest.fixture

@@ -9,12 +9,28 @@ from typing import Any
 import pytest
 
 from pytest_agog import hookspecs
-from pytest_agog.fixtures import agog_deliverables, agog_ledger, agog_nats, agog_play, agog_postgres
+from pytest_agog.fixtures import (
+    agog_comms,
+    agog_deliverables,
+    agog_ledger,
+    agog_nats,
+    agog_orchestrator,
+    agog_play,
+    agog_postgres,
+)
 from pytest_agog.session.options import add_options
 from pytest_agog.session.run import KEY, run_of
 from pytest_agog.session.sparing import spare_hypothesis, spare_rewriting
 
-__all__ = ["agog_deliverables", "agog_ledger", "agog_nats", "agog_play", "agog_postgres"]
+__all__ = [
+    "agog_comms",
+    "agog_deliverables",
+    "agog_ledger",
+    "agog_nats",
+    "agog_orchestrator",
+    "agog_play",
+    "agog_postgres",
+]
 HANDED = "agog"
 """Where reports carry what is ours from xdist's workers to the controller."""
 

@@ -14,7 +14,7 @@ from pytest_agog.session.components import Service
 
 AGENT = (
     "import json, os, pathlib, sys; json.load(sys.stdin); "
-    "pathlib.Path(os.environ['AGENT_OUTPUT_DIR'], 'deliverables', 'r.md').write_text('# Lots\\n\\nBuilt and tried.\\n'); "
+    "pathlib.Path(os.environ['AGENT_OUTPUT_DIR'], 'deliverables', 'r.md').write_text('# Lots: built and tried.'); "
     "print(json.dumps({'agent': 'roy', 'req_number': os.environ['AGOG_REQUIREMENT'], 'status': 'COMPLETE', "
     "'deliverable': 'nats://' + os.environ['AGOG_SUBJECT'], 'summary': 'Built it'}))"
 )

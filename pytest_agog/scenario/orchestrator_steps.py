@@ -50,7 +50,8 @@ class Submit(Strict):
 
 
 class Advance(Strict):
-    """Let time pass on the orchestrator's virtual clock: its turns and timers, in order. NATS's own times stay real."""
+    """Let time pass on the orchestrator's virtual clock: its turns and timers, in order. NATS's own times stay real.
+    So do agents': those at work have two seconds between two moments of the clock, then they are overtaken."""
 
     by: Duration
     """How much."""

@@ -22,7 +22,8 @@ def as_message(stated: Stated) -> wire.Requirement:
         further["effort"] = stated.effort
     return wire.Requirement(
         id=stated.id, priority=stated.priority or "MEDIUM", title=stated.title, assigned_agent=stated.agent,
-        status="PENDING", estimated_tokens=stated.estimated_tokens, dependencies=list(stated.dependencies),
+        status="COMPLETE" if stated.state == "COMPLETE" else "PENDING",
+        estimated_tokens=stated.estimated_tokens, dependencies=list(stated.dependencies),
         acceptance_criteria=list(stated.acceptance), files=list(stated.files),
         metadata=wire.RequirementMetadata(
             phase=stated.phase, requested_by=stated.requested_by, deadline=stated.deadline

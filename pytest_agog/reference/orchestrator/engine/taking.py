@@ -21,6 +21,12 @@ def taken(stated: Stated, at: datetime) -> Record:
     return record.now(at, "PENDING", f"taken in from {stated.file or 'a submission'}")
 
 
+def settled(stated: Stated, at: datetime) -> Record:
+    """Work that was complete before anybody here knew of it: nothing is to be done, but others may depend on it."""
+    record = Record(stated.id, "COMPLETE", stated, submitted_at=at, agent=stated.agent, released=True)
+    return record.now(at, "COMPLETE", f"complete already, says {stated.file or 'a submission'}")
+
+
 def routed(record: Record, planned: Planned, at: datetime) -> Record:
     """What planning decided about it, published with its reasons; work that nobody can be found for goes to a human."""
     told = replace(

@@ -1,9 +1,9 @@
 """Which backend and frontend requirements are one feature, though nobody stated that the one needs the other. [O5] [L2]
 
 Two are one feature when their titles, without the words that say what kind of work it is (API, page, add, backend …),
-have the same words left, or all words of the one (two at least) stand in the other; or when a file of the one is
-called like a file of the other (`src/api/orders.ts`, `src/pages/Orders.tsx`). What many share is a theme of the
-roadmap, not a feature, and counts for nothing: more than a few alike on one side are left alone.
+have the same words left, or all words of the one (two at least) stand in the other; or when they share one such word
+and a file of the one is called like a file of the other (`src/api/orders.ts`, `src/pages/Orders.tsx`). What many share
+is a theme of the roadmap, not a feature, and counts for nothing: more than a few alike on one side are left alone.
 """
 
 from __future__ import annotations
@@ -87,8 +87,9 @@ def _by_titles(backends: Mapping[str, frozenset[str]], frontends: Mapping[str, f
     return found
 
 
-def _by_files(backends: Iterable[str], frontends: Iterable[str],
-              files: Mapping[str, Paths]) -> set[tuple[str, str]]:  # fmt: skip
+def _by_files(
+    backends: Mapping[str, frozenset[str]], frontends: Mapping[str, frozenset[str]], files: Mapping[str, Paths]
+) -> set[tuple[str, str]]:
     wanted = {stem for identity in frontends for stem in _stems(files[identity], "frontend")}
     ours = _buckets(
         (stem, identity) for identity in backends for stem in _stems(files[identity], "backend") if stem in wanted
@@ -98,7 +99,14 @@ def _by_files(backends: Iterable[str], frontends: Iterable[str],
     theirs = _buckets(
         (stem, identity) for identity in frontends for stem in _stems(files[identity], "frontend") if stem in ours
     )
-    return {(frontend, backend) for stem, some in theirs.items() for frontend in some for backend in ours[stem]}
+    # A file's name alone says too little: a bug in `Orders.tsx` waits for no work on `orders.ts`.
+    return {
+        (frontend, backend)
+        for stem, some in theirs.items()
+        for frontend in some
+        for backend in ours[stem]
+        if not frontends[frontend].isdisjoint(backends[backend])
+    }
 
 
 def _buckets(entries: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

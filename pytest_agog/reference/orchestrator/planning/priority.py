@@ -15,8 +15,8 @@ ORDER: Final[dict[Priority, int]] = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW
 _STATED: Final[dict[Priority, str]] = {priority: f"{priority} is stated" for priority in ORDER}
 
 _DOWN: Final = (
-    r"(?:down\b(?!\s+to\b)|crash\w*|outages?|unavailable|offline|unreachable|broken|fail(?:s|ing|ed|ures?)?|"
-    r"incidents?|emergency)"
+    r"(?:down\b(?!\s+(?:to|payments?)\b)|crash\w*|outages?|unavailable|offline|unreachable|broken|fail(?:s|ing|ed|ures?)?|"
+    r"incidents?|emergency)\b(?!\s+(?:reports?|dashboards?|rates?|statistics|history|analysis|analytics|codes?|reasons?)\b)"
 )
 _FLAW: Final = (
     r"(?:issues?|holes?|flaws?|bugs?|breach(?:es)?|vulnerabilit(?:y|ies)|patch(?:es)?|fix(?:es)?|hotfix|risks?|leaks?|"
@@ -24,12 +24,13 @@ _FLAW: Final = (
 )
 _CRITICAL: Final = (
     ("production is down", re.compile(
-        rf"\b(?:production|prod|live system)\b(?:[\s:,-]+\w+){{0,3}}?[\s:,-]+{_DOWN}\b"
+        rf"\b(?:production|prod|live system)\b(?:[\s:,-]+\w+){{0,3}}?[\s:,-]+{_DOWN}"
         rf"|\b{_DOWN}(?:[\s,:-]+\w+){{0,3}}?\s+(?:in|on|of)\s+(?:the\s+)?(?:production|prod|live system)\b",
         re.IGNORECASE)),
     ("data is corrupted", re.compile(
-        r"\bdata(?:base)?[\s-]+(?:\w+\s+){0,2}?(?:corrupt\w*|loss|destroyed|lost)\b"
-        r"|\b(?:corrupt(?:s|ed|ing)?|destroys?|los(?:es?|ing))\s+(?:\w+\s+){0,2}?data\b|\bcorruption\s+of\b",
+        r"\bdata(?:base)?[\s-]+(?:\w+\s+){0,2}?(?:corrupt\w*|loss|destroyed|lost)\b(?!\s+and\s+found\b)"
+        r"|\b(?:corrupt(?:s|ed|ing)?|destroys?|los(?:es?|ing))\s+(?:\w+\s+){0,2}?(?:data|database|table|tables|"
+        r"records?|rows?)\b|\bcorruption\s+of\s+(?:\w+\s+){0,2}?(?:data|database|tables?|records?|rows?|files?)\b",
         re.IGNORECASE)),
     ("security", re.compile(
         rf"\bvulnerab(?:ility|ilities|le)\b|\bcve-\d{{4}}|\bsecurity[\s-]+(?:\w+\s+)?{_FLAW}\b|\b(?:sql|code|command)[\s-]"
@@ -37,16 +38,18 @@ _CRITICAL: Final = (
         re.IGNORECASE)),
 )  # fmt: skip
 _SECURITY: Final = re.compile(
-    r"\bsecurity\b(?!\s+(?:pages?|settings?|dashboards?|docs|documentation|guides?|sections?|training|forms?|views?|tabs?|"
+    r"(?<!social )\bsecurity\b(?!\s+(?:deposits?|guards?|officers?|staff|"
+    r"pages?|settings?|dashboards?|docs|documentation|guides?|sections?|training|forms?|views?|tabs?|"
     r"components?|questions?|chapters?|notes?)\b)",
     re.IGNORECASE,
 )  # fmt: skip
 _CRITICAL_SIGNS: Final = frozenset(
-    {"production", "prod", "live", "data", "database", "corruption", "security", "vulnerability", "vulnerabilities",
-     "vulnerable", "cve", "injection", "injections", "execution", "scripting", "xss", "csrf", "bypass"}
+    {"production", "prod", "live", "data", "database", "corruption", "corrupted", "security", "vulnerability",
+     "vulnerabilities", "vulnerable", "cve", "injection", "injections", "execution", "scripting", "xss", "csrf",
+     "bypass"}
 )  # fmt: skip
 _BUGS: Final = frozenset({"bug", "bugs", "bugfix", "defect", "defects", "regression", "broken", "crash", "crashes",
-                          "hotfix"})  # fmt: skip
+                          "hotfix", "cannot"})  # fmt: skip
 _USERS: Final = frozenset({"user", "users", "customer", "customers", "visitor", "visitors", "buyer", "buyers", "client",
                            "clients"})  # fmt: skip
 _BREAKING: Final = re.compile(

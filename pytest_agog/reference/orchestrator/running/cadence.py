@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,12 +15,15 @@ from pytest_agog.reference.orchestrator.engine import working
 from pytest_agog.reference.orchestrator.running import turns
 from pytest_agog.reference.orchestrator.running.desk import Desk
 from pytest_agog.reference.orchestrator.running.passing import Pass
+from pytest_agog.reference.orchestrator.state.record import Record
 from pytest_agog.wire.times import format_time, parse_time
 
 LOG: Final = logging.getLogger(__name__)
 _CLOCK, _TURN = "clock", "turn"
 _LOOKS: Final = 0.5
 """Seconds of real time between two looks at what does not tell of itself: files, and instances that died."""
+_PATIENCE: Final = 2.0
+"""Seconds of real time that agents have between two moments of a clock that is advanced."""
 _APART: Final = 0.02
 """Seconds between two passes: what happens in a burst is looked at together. The next stage of work that has begun
 waits for no pass."""
@@ -30,6 +33,17 @@ _GATHERINGS: Final = 10
 _LONGEST: Final = timedelta(days=31)
 Around = Callable[[datetime], Awaitable[None]]
 """What else belongs to a pass: reading the roadmap before it, writing it after it."""
+
+
+Attempt = tuple[str, str | None, int, int]
+"""Requirement, stage, attempt, and attempt of the review."""
+
+
+def _at_work(records: Iterable[Record]) -> set[Attempt]:
+    return {
+        (one.id, one.stage, one.attempt, one.review_attempts)
+        for one in records if one.running or one.review == "running"
+    }  # fmt: skip
 
 
 class Cadence:
@@ -158,15 +172,35 @@ class Cadence:
         desk = self._desk
         async with self._alone:
             target, before = desk.clock.now() + timedelta(seconds=by), self._taken
+            overtaken: set[Attempt] = set()
+            await self._let_work(overtaken)
             while (moment := self._next(desk.clock.now())) is not None and moment <= target:
                 desk.clock.advance_to(moment)
                 await self._catch_up(desk.clock.now())
                 await self._pass(desk.clock.now())
+                await self._let_work(overtaken)
             desk.clock.advance_to(target)
             await self._catch_up(desk.clock.now())
             await self._pass(desk.clock.now())
             await self._keep_offset()
         return {"now": format_time(desk.clock.now()), "turns": self._taken - before}
+
+    async def _let_work(self, overtaken: set[Attempt]) -> None:
+        """Agents work in real time: let those that are at work end, and what follows from that begin.
+
+        One that is not done after a while is overtaken, and not waited for again: it may hang.
+        """
+        books, loop = self._desk.books, asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        while working := _at_work(books.records.values()) - overtaken:
+            if loop.time() >= deadline:
+                overtaken |= working
+                return
+            books.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, deadline - loop.time())):
+                    await books.changed.wait()
+            await self._pass(self._desk.clock.now())
 
     def _due(self) -> list[datetime]:
         """The moments at which something is to happen without anybody doing anything."""

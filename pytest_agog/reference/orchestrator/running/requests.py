@@ -99,8 +99,11 @@ class Requests:
         Raises:
             AgogError: the state cannot be written.
         """
-        stated, now = replace(stated, state="PENDING"), self._desk.clock.now()
+        now = self._desk.clock.now()
         known = self._desk.books.records.get(stated.id)
+        if stated.state == "COMPLETE":
+            return known is None and await self._desk.books.create(taking.settled(stated, now))
+        stated = replace(stated, state="PENDING")
         if known is None:
             return await self._desk.books.create(taking.taken(stated, now))
         if known.assigned:

@@ -36,8 +36,6 @@ class RoadmapKeeper:
         self._stamp: tuple[int, int, int] | None = None
         self._roadmap: Roadmap | None = None
         self._reported: frozenset[Unreadable] = frozenset()
-        self.settled: frozenset[str] = frozenset()
-        """Ids that the file calls complete and the state does not know: work of before."""
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
@@ -69,14 +67,12 @@ class RoadmapKeeper:
                 LOG.warning("%s", one)
         self._reported = frozenset(self._roadmap.unreadable)
         records = self._desk.books.records
-        for entry in self._roadmap.entries.values():
-            stated = entry.stated
-            if stated.id in records or stated.state in _TAKEN:
+        entries = [entry.stated for entry in self._roadmap.entries.values()]
+        needed = {need for one in entries if one.state in _TAKEN for need in one.dependencies}
+        for stated in entries:
+            # What was complete before is taken in only where something waits for it.
+            if stated.id in records or stated.state in _TAKEN or (stated.state == "COMPLETE" and stated.id in needed):
                 await self._requests.take(stated)
-        self.settled = frozenset(
-            one.stated.id for one in self._roadmap.entries.values()
-            if one.stated.state == "COMPLETE" and one.stated.id not in records
-        )  # fmt: skip
         self._stamp = stamp
 
     async def write(self, records: Mapping[str, Record]) -> None:

@@ -41,6 +41,9 @@ def test_high(title: str) -> None:
 @pytest.mark.parametrize(
     "title",
     ["New feature: export API", "Enhancement of the search service", "Refactoring of the lot service",
+     "A form for the down payment of a production order", "Production order down payment form",
+     "Production line failure report dashboard", "Lost and found page: data lost and found",
+     "Security deposit form", "Add security guard roster page", "Social security number field on a form",
      "Add a production plan page", "Security settings page", "An API to break down costs", "Count down to the event",
      "Add a non-breaking change to the API for release 2.0"],
 )  # fmt: skip

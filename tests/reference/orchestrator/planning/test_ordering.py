@@ -116,6 +116,15 @@ def test_missing_dependencies_are_told_and_hold_what_needs_them() -> None:
     assert settled.items["REQ-1"].blocked_by == ()
 
 
+def test_a_file_name_alone_makes_no_feature() -> None:
+    api, fix = (
+        need("REQ-1", "Rate limit", files=("src/api/orders.ts",)),
+        need("REQ-2", "Fix label colour", files=("src/components/Orders.tsx",)),
+    )
+    plan = planned(api, fix)
+    assert (plan.waves, plan.items["REQ-2"].depends_on) == ((("REQ-2", "REQ-1"),), ())
+
+
 def test_a_long_chain_is_no_deep_stack() -> None:
     chain = [need(f"REQ-{at}", dependencies=(f"REQ-{at + 1}",)) for at in range(3000)]
     assert len(planned(*chain[:-1], need("REQ-2999"), need("REQ-3000")).waves) == 3000
@@ -128,7 +137,8 @@ def test_a_long_chain_is_no_deep_stack() -> None:
         (need("REQ-2", "Order search API"), need("REQ-1", "Build the order search page")),
         (need("REQ-2", "Add API endpoint for lot traceability"), need("REQ-1", "Traceability of lots: live view")),
         (need("REQ-2", "Backend of customer labels", agent="roy"), need("REQ-1", "Customer label form")),
-        (need("REQ-2", "Tariffs", files=("src/api/prices.ts",)), need("REQ-1", "x", files=("src/pages/Price.tsx",))),
+        (need("REQ-2", "Tariffs of freight", files=("src/api/prices.ts",)),
+         need("REQ-1", "Freight in euros", files=("src/pages/Price.tsx",))),
     ],
 )  # fmt: skip
 def test_the_backend_of_a_feature_comes_before_its_frontend(api: Stated, page: Stated) -> None:

@@ -315,3 +315,40 @@ async def test_a_roadmap_is_worked_off_and_kept_true(link: Link, nats_server: Na
         roadmap.write_bytes(roadmap.read_bytes() + b"\r\n### REQ-3: More\r\n- Status: NEW\r\n- Agent: jen\r\n")
         await play.state("REQ-3", "COMPLETE")
         assert "REQ-2" not in play.orchestrator.records
+
+
+async def test_what_a_roadmap_calls_complete_holds_nobody_up(
+    link: Link, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    roadmap = tmp_path / "roadmap.md"
+    text = (
+        "### REQ-2: New\n- Status: Pending\n- Agent: roy\n- Dependencies: REQ-1\n\n### REQ-1: Old\n- Status: Complete\n"
+    )
+    roadmap.write_text(text)
+    async with scene(link, nats_server.url, rules={"review": False}, roadmap=roadmap) as play:
+        await play.state("REQ-2", "COMPLETE")
+        await play.until(lambda: roadmap.read_text() == text.replace("Pending", "Complete"))
+        assert [one for one, _, _ in play.host.spawned] == ["REQ-2"]
+
+
+async def test_what_is_submitted_as_complete_is_not_done_again(link: Link, nats_server: NatsServer) -> None:
+    async with scene(link, nats_server.url, rules={"review": False}) as play:
+        await play.submit("REQ-1", assignedAgent="roy", status="Complete")
+        await play.submit("REQ-2", assignedAgent="roy", dependencies=["REQ-1"])
+        await play.state("REQ-2", "COMPLETE")
+        assert [one for one, _, _ in play.host.spawned] == ["REQ-2"]
+        told = play.messages["integration.release.merge-ready"]
+        await play.until(lambda: bool(told))
+        assert [one["reqId"] for one in told] == ["REQ-2"]
+
+
+async def test_agents_work_while_a_clock_is_advanced(link: Link, nats_server: NatsServer) -> None:
+    async with scene(link, nats_server.url, rules={"mode": "turns"}) as play:
+        await play.submit("REQ-1", assignedAgent="roy")
+        await play.submit("REQ-2", assignedAgent="jen", dependencies=["REQ-1"])
+        await play.until(lambda: len(play.orchestrator.records) == 2)
+        await play.advance(8 * 60)
+        assert {one.review for one in play.orchestrator.records.values()} == {"passed"}
+        assert [(one, attempt) for one, stage, attempt in play.host.spawned if stage != "review"] == [
+            ("REQ-1", 1), ("REQ-2", 1),
+        ]  # fmt: skip

@@ -8,10 +8,10 @@ only who hold the same paths.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from pytest_agog.reference.orchestrator.planning import paths
 from pytest_agog.reference.orchestrator.planning.lessons import Lessons
@@ -48,6 +48,7 @@ class Touch:
 
 
 NOTHING: Final = Touch()
+Who = TypeVar("Who", bound=Hashable)
 
 
 def overlap(one: Touch, other: Touch) -> float:
@@ -58,25 +59,26 @@ def overlap(one: Touch, other: Touch) -> float:
 
 
 def touches(
-    files: Mapping[str, paths.Paths], breaking: Mapping[str, frozenset[str]], lessons: Lessons
-) -> dict[str, Touch]:
+    ids: Sequence[str], files: Sequence[paths.Paths], breaking: Mapping[str, frozenset[str]], lessons: Lessons
+) -> list[Touch]:
     """What each requirement touches.
 
     Args:
-        files: by id the paths that it names.
+        ids: what each is called.
+        files: the paths that each names.
         breaking: by id of a breaking change those that it affects though they share no file.
         lessons: which paths met in conflicts.
     """
-    many = any(len(some.all) > _MANY for some in files.values())
-    often = Counter(chain.from_iterable(some.all for some in files.values())) if many else {}
-    folders = {path for some in files.values() if some.folders for path in some.folders}
+    many = any(len(some.all) > _MANY for some in files)
+    often = Counter(chain.from_iterable(some.all for some in files)) if many else {}
+    folders = {path for some in files if some.folders for path in some.folders}
     sides = _sides(lessons)
     affected: dict[str, list[tuple[str, int]]] = {}
     for identity, others in breaking.items():
         for one in sorted(others):
             affected.setdefault(one, []).append((f"\0{identity}", BELOW))
-    found = {}
-    for identity, some in files.items():
+    found = []
+    for identity, some in zip(ids, files, strict=True):
         # Of many, rare ones first. The order in which they are named must not matter.
         by_name = sorted(some.all)
         if len(by_name) > _MANY:
@@ -88,7 +90,7 @@ def touches(
             marks += affected[identity]
         # Those who are named in that order already need no second tuple.
         ordered = some.all if by_name == list(some.all) else tuple(by_name)
-        found[identity] = Touch(ordered, tuple(marks), identity in breaking)
+        found.append(Touch(ordered, tuple(marks), identity in breaking))
     return found
 
 
@@ -117,33 +119,33 @@ def _marks(
     return sorted(keys.items())
 
 
-class Beside:
-    """Requirements that are worked at side by side, none in conflict with another."""
+class Beside(Generic[Who]):
+    """Requirements that are worked at side by side, none in conflict with another; they go by number or by id."""
 
     def __init__(self) -> None:
-        self._touchy: dict[str, str] = {}
+        self._touchy: dict[str, Who] = {}
         """By path the one who meets everybody that touches it."""
-        self._big: dict[str, dict[int, list[str]]] = {}
+        self._big: dict[str, dict[int, list[Who]]] = {}
         """By path and class of size those who meet only whoever shares more with them."""
-        self._marked: dict[str, dict[int, str]] = {}
+        self._marked: dict[str, dict[int, Who]] = {}
         """By mark and way of holding it, the first of those who hold it so."""
-        self._touches: dict[str, Touch] = {}
+        self._touches: dict[Who, Touch] = {}
 
-    def add(self, identity: str, touch: Touch) -> None:
+    def add(self, who: Who, touch: Touch) -> None:
         """Put one beside the others."""
         if touch.touchy:
             for path in touch.paths:
-                self._touchy.setdefault(path, identity)
+                self._touchy.setdefault(path, who)
         else:
-            self._touches[identity] = touch
+            self._touches[who] = touch
             for path in touch.paths:
-                self._big.setdefault(path, {}).setdefault(touch.size, []).append(identity)
+                self._big.setdefault(path, {}).setdefault(touch.size, []).append(who)
         for key, mode in touch.marks:
-            self._marked.setdefault(key, {}).setdefault(mode, identity)
+            self._marked.setdefault(key, {}).setdefault(mode, who)
 
-    def clash(self, touch: Touch) -> tuple[str, str] | None:
+    def clash(self, touch: Touch) -> tuple[Who, str] | None:
         """Whom another would meet, and at which path or mark; None when it can be put beside the others."""
-        tried: set[str] = set()
+        tried: set[Who] = set()
         for at, path in enumerate(touch.paths, start=1):
             other = self._touchy.get(path)
             if other is None and path in self._marked:
@@ -163,7 +165,7 @@ class Beside:
                 return other, key
         return None
 
-    def _shares_more(self, touch: Touch, big: Mapping[int, list[str]], commoner: int, tried: set[str]) -> str | None:
+    def _shares_more(self, touch: Touch, big: Mapping[int, list[Who]], commoner: int, tried: set[Who]) -> Who | None:
         """The first at a path with whom more than 20 % is shared; `commoner` paths come after that one.
 
         Two that share more paths than their class of size share one besides the so many commonest: there is no need to

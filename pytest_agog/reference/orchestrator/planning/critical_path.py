@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -34,31 +34,36 @@ NEVER: Final = Prediction()
 """Of no work at all."""
 
 
-def predict(order: Sequence[str], needs: Graph, tokens: Mapping[str, int], tokens_per_hour: float) -> Prediction:
+def predict(
+    order: Iterable[int], needs: Graph, tokens: Sequence[int], ids: Sequence[str], tokens_per_hour: float
+) -> Prediction:
     """The critical path by estimated tokens, and the time that it takes.
 
     Args:
-        order: the requirements, each after what it needs.
+        order: the requirements by number, each after what it needs.
         needs: what each needs of the others.
         tokens: estimates.
+        ids: what each is called.
         tokens_per_hour: how fast an agent works.
     """
-    total: dict[str, int] = {}
-    came: dict[str, str] = {}
-    last: str | None = None
-    for identity in order:
-        before = None
-        for need in needs[identity]:
-            if before is None or (total[need], before) > (total[before], need):
-                before = need
-        total[identity] = tokens[identity] + (total[before] if before is not None else 0)
-        if before is not None:
-            came[identity] = before
-        if last is None or (total[identity], last) > (total[last], identity):
-            last = identity
-    if last is None:
+    total = [0] * len(ids)
+    came = [-1] * len(ids)
+    by_id: dict[str, int] = {}
+    last = -1
+    for number in order:
+        before, most = -1, -1
+        for need in needs[number]:
+            if total[need] > most or (total[need] == most and need > before):
+                before, most = need, total[need]
+        cost = total[number] = tokens[number] + max(most, 0)
+        came[number] = before
+        by_id[ids[number]] = cost
+        if last < 0 or cost > total[last] or (cost == total[last] and number > last):
+            last = number
+    if last < 0:
         return Prediction()
-    path = [last]
-    while path[-1] in came:
-        path.append(came[path[-1]])
-    return Prediction(tuple(reversed(path)), MappingProxyType(total), max(tokens_per_hour, 1.0))
+    path = []
+    while last >= 0:
+        path.append(ids[last])
+        last = came[last]
+    return Prediction(tuple(reversed(path)), MappingProxyType(by_id), max(tokens_per_hour, 1.0))

@@ -50,54 +50,52 @@ def words_of(title: Sequence[str]) -> frozenset[str]:
 
 
 def pairs(
-    backends: Mapping[str, frozenset[str]], frontends: Mapping[str, frozenset[str]], files: Mapping[str, Paths]
-) -> set[tuple[str, str]]:
+    backends: Mapping[int, frozenset[str]], frontends: Mapping[int, frozenset[str]], files: Sequence[Paths]
+) -> set[tuple[int, int]]:
     """All (frontend, backend) that are one feature.
 
     Args:
-        backends: by id what the title is about, of the backend's requirements.
+        backends: by number what the title is about, of the backend's requirements.
         frontends: the same of the frontend's.
-        files: by id the paths of both.
+        files: by number the paths of both.
     """
     if not backends or not frontends:
         return set()
     titles = _by_titles(
-        {identity: words for identity, words in backends.items() if words},
-        {identity: words for identity, words in frontends.items() if words},
+        {number: words for number, words in backends.items() if words},
+        {number: words for number, words in frontends.items() if words},
     )
     found = titles | _by_files(backends, frontends, files)
-    often = Counter(identity for pair in found for identity in pair)
+    often = Counter(number for pair in found for number in pair)
     return {pair for pair in found if max(often[pair[0]], often[pair[1]]) <= MOST_ALIKE}
 
 
-def _by_titles(backends: Mapping[str, frozenset[str]], frontends: Mapping[str, frozenset[str]]) -> set[tuple[str, str]]:
+def _by_titles(backends: Mapping[int, frozenset[str]], frontends: Mapping[int, frozenset[str]]) -> set[tuple[int, int]]:
     """If one title's words all stand in another's, its rarest word does: looking there avoids comparing all pairs."""
     often = Counter(word for side in (backends, frontends) for words in side.values() for word in words)
-    found: set[tuple[str, str]] = set()
+    found: set[tuple[int, int]] = set()
     for some, others, swap in ((backends, frontends, False), (frontends, backends, True)):
-        rarest = _buckets(
-            (min(words, key=lambda word: (often[word], word)), identity) for identity, words in some.items()
-        )
+        rarest = _buckets((min(words, key=lambda word: (often[word], word)), number) for number, words in some.items())
         for other, theirs in others.items():
             for word in theirs:
-                for identity in rarest.get(word, ()):
-                    ours = some[identity]
+                for number in rarest.get(word, ()):
+                    ours = some[number]
                     if ours <= theirs and (len(ours) > 1 or ours == theirs):
-                        found.add((identity, other) if swap else (other, identity))
+                        found.add((number, other) if swap else (other, number))
     return found
 
 
 def _by_files(
-    backends: Mapping[str, frozenset[str]], frontends: Mapping[str, frozenset[str]], files: Mapping[str, Paths]
-) -> set[tuple[str, str]]:
-    wanted = {stem for identity in frontends for stem in _stems(files[identity], "frontend")}
+    backends: Mapping[int, frozenset[str]], frontends: Mapping[int, frozenset[str]], files: Sequence[Paths]
+) -> set[tuple[int, int]]:
+    wanted = {stem for number in frontends for stem in _stems(files[number], "frontend")}
     ours = _buckets(
-        (stem, identity) for identity in backends for stem in _stems(files[identity], "backend") if stem in wanted
+        (stem, number) for number in backends for stem in _stems(files[number], "backend") if stem in wanted
     )
     if not ours:
         return set()
     theirs = _buckets(
-        (stem, identity) for identity in frontends for stem in _stems(files[identity], "frontend") if stem in ours
+        (stem, number) for number in frontends for stem in _stems(files[number], "frontend") if stem in ours
     )
     # A file's name alone says too little: a bug in `Orders.tsx` waits for no work on `orders.ts`.
     return {
@@ -109,10 +107,10 @@ def _by_files(
     }
 
 
-def _buckets(entries: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for key, identity in entries:
-        found[key].append(identity)
+def _buckets(entries: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for key, number in entries:
+        found[key].append(number)
     return {key: some for key, some in found.items() if len(some) <= MOST_ALIKE}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +32,7 @@ from pytest_agog.wire.orchestration import Priority, State
 
 _STOPPED: Final[frozenset[State]] = frozenset({"BLOCKED", "ESCALATED", "FAILED"})
 """What nobody works at until somebody decides something."""
+_BEGUN: Final[frozenset[State]] = frozenset({"ASSIGNED", "IN_PROGRESS", "GATING"})
 _DIGITS: Final = re.compile(r"(\d+)")
 
 
@@ -172,122 +174,125 @@ def _look(stated: Stated, named: paths.Paths, lessons: Lessons) -> _Alone:
 
 
 class _Planning:
-    """One plan in the making."""
+    """One plan in the making. Requirements go by their number: their place in the order of ids."""
 
     def __init__(self, taken: Taken, settled: frozenset[str], lessons: Lessons) -> None:
-        stated = sorted(taken.requirements, key=lambda one: (natural(one.id), one.file, one.line))
-        self.stated = {one.id: one for one in reversed(stated)}
-        self.stated = {one.id: self.stated[one.id] for one in stated}
         self.unreadable = taken.unreadable
         self.lessons = lessons
-        self.done = settled | {one.id for one in stated if one.state == "COMPLETE"}
-        self.rank = {identity: at for at, identity in enumerate(self.stated)}
-        self.paths: dict[str, paths.Paths] = {}
-        self.alone: dict[str, _Alone] = {}
-        for identity, one in self.stated.items():
-            self.paths[identity] = paths.read(one.files)
-            self.alone[identity] = _look(one, self.paths[identity], lessons)
-        self.open = [identity for identity in self.stated if identity not in self.done]
+        self.number: dict[str, int] = {}
+        self.given: list[Stated] = []
+        done = set(settled)
+        for one in sorted(taken.requirements, key=lambda one: (natural(one.id), one.file, one.line)):
+            if one.id not in self.number:
+                self.number[one.id] = len(self.given)
+                self.given.append(one)
+            if one.state == "COMPLETE":
+                done.add(one.id)
+        self.done = frozenset(done)
+        self.ids = list(self.number)
+        self.paths = [paths.read(one.files) for one in self.given]
+        self.alone = [_look(one, named, lessons) for one, named in zip(self.given, self.paths, strict=True)]
+        self.open = [number for number, identity in enumerate(self.ids) if identity not in self.done]
         self.human = self._human()
-        self.base, self.missing = self._base()
+        self.missing: list[Missing] = []
+        self.base = self._base()
 
     def plan(self) -> Plan:
         derived, touch = self._derived(), self._touches()
         while True:
             needs = Needs.of(self.base, derived)
             items = self._items(needs, touch, derives=bool(derived))
-            order = self._order(needs, items)
-            made, serialised = waves(order, needs, touch)
-            placed = [identity for wave in made for identity in wave]
+            made, serialised = waves(self._order(needs, items), needs, touch, self.ids)
+            placed = list(chain.from_iterable(made))
             found = dependencies.knots(needs, set(self.open).difference(placed)) if len(placed) < len(self.open) else []
-            knot = {identity: at for at, members in enumerate(found) for identity in members}
+            knot = {number: at for at, members in enumerate(found) for number in members}
             # What people state wins over what we guess: a guess that closes a cycle is none.
             closing = {pair for pair in derived if pair[0] in knot and knot[pair[0]] == knot.get(pair[1])}
             if not closing:
                 break
             derived -= closing
-        prediction = critical_path.predict(
-            placed, needs.graph, {identity: items[identity].estimated_tokens for identity in placed},
-            self.lessons.tokens_per_hour,
-        )  # fmt: skip
+        costs = [alone.estimate[1] for alone in self.alone]
+        prediction = critical_path.predict(placed, needs.graph, costs, self.ids, self.lessons.tokens_per_hour)
+        name = self.ids.__getitem__
         return Plan(
-            MappingProxyType(items), made, serialised, prediction, dependencies.cycles(needs, found, self.rank),
-            self.missing, self.human, self.unreadable,
+            MappingProxyType(dict(zip(self.ids, items, strict=True))), tuple(tuple(map(name, wave)) for wave in made),
+            serialised, prediction, tuple(tuple(map(name, cycle)) for cycle in dependencies.cycles(needs, found)),
+            tuple(self.missing), self.human, self.unreadable,
         )  # fmt: skip
 
-    def _order(self, needs: Needs, items: Mapping[str, Planned]) -> list[str]:
+    def _order(self, needs: Needs, items: Sequence[Planned]) -> list[int]:
         """What may get into a wave, by rank: what runs already, then by priority and id."""
-        stopped = {identity for identity in self.open if self.stated[identity].state in _STOPPED}
-        stopped |= {one.id for one in self.missing} | {one.id for one in self.human}
+        stopped = {number for number in self.open if self.given[number].state in _STOPPED}
+        stopped |= {self.number[one.id] for one in self.missing} | {self.number[one.id] for one in self.human}
         out = dependencies.held(needs, stopped) if stopped else stopped
-        free = [identity for identity in self.open if identity not in out]
-        return sorted(
-            free, key=lambda identity: (_waits(self.stated[identity]), priority.ORDER[items[identity].priority])
-        )
+        ranks: tuple[list[int], ...] = tuple([] for _ in range(2 * len(priority.ORDER)))
+        for number in self.open:
+            if number not in out:
+                begun = self.given[number].state in _BEGUN
+                ranks[priority.ORDER[items[number].priority] + (0 if begun else len(priority.ORDER))].append(number)
+        return list(chain.from_iterable(ranks))
 
-    def _derived(self) -> set[tuple[str, str]]:
+    def _derived(self) -> set[tuple[int, int]]:
         """Frontend work needs the backend work of its feature. [L2]"""
-        sides: dict[str, dict[str, frozenset[str]]] = {"backend": {}, "frontend": {}}
-        for identity in self.open:
-            lane = self.alone[identity].lane
-            if lane in sides:
-                sides[lane][identity] = self.alone[identity].about
+        sides: dict[str | None, dict[int, frozenset[str]]] = {"backend": {}, "frontend": {}}
+        for number in self.open:
+            alone = self.alone[number]
+            if alone.lane in sides:
+                sides[alone.lane][number] = alone.about
         return features.pairs(sides["backend"], sides["frontend"], self.paths)
 
-    def _base(self) -> tuple[dict[str, list[str]], tuple[Missing, ...]]:
-        """What is open needs, as stated, of what is open; and what it needs that nobody stated."""
-        stated = {
-            identity: [need for need in self.stated[identity].dependencies if need not in self.done]
-            for identity in self.open
-        }
-        lacking = dependencies.missing(stated, self.stated)
-        if lacking:
-            stated = dependencies.within(stated, self.stated)
-        return stated, lacking
+    def _base(self) -> list[list[int]]:
+        """What is open needs, as stated, of what is open. What it needs that nobody stated is missing."""
+        found: list[list[int]] = [[] for _ in self.ids]
+        for number in self.open:
+            mine = found[number]
+            for need in self.given[number].dependencies:
+                if need not in self.done:
+                    at = self.number.get(need)
+                    if at is None:
+                        self.missing.append(Missing(self.ids[number], need))
+                    else:
+                        mine.append(at)
+        return found
 
-    def _touches(self) -> dict[str, Touch]:
-        affected = breaking.affected(
-            {identity: self.stated[identity] for identity in self.open},
-            {identity for identity in self.open if self.alone[identity].breaks},
+    def _touches(self) -> list[Touch]:
+        changes = {self.ids[number] for number in self.open if self.alone[number].breaks}
+        affected = (
+            breaking.affected({self.ids[number]: self.given[number] for number in self.open}, changes)
+            if changes
+            else {}
         )
-        return conflicts.touches({identity: self.paths[identity] for identity in self.open}, affected, self.lessons)
+        # What is done touches nothing any more.
+        settled = set(range(len(self.ids))).difference(self.open) if len(self.open) < len(self.ids) else ()
+        named = [paths.NONE if at in settled else one for at, one in enumerate(self.paths)] if settled else self.paths
+        return conflicts.touches(self.ids, named, affected, self.lessons)
 
-    def _items(self, needs: Needs, touch: Mapping[str, Touch], *, derives: bool) -> dict[str, Planned]:
-        graph = needs.graph if derives else {}
-        return {
-            identity: self._item(
-                identity, len(needs.wanted.get(identity, ())), graph.get(identity, ()), touch.get(identity, NOTHING)
-            )
-            for identity in self.stated
-        }
-
-    def _item(self, identity: str, waiting: int, needs: Sequence[str], touch: Touch) -> Planned:
-        stated, alone = self.stated[identity], self.alone[identity]
-        lane, (size, tokens) = alone.lane, alone.estimate
-        urgency, why = priority.raised(*alone.urgency, waiting)
-        depends_on = stated.dependencies
-        blocked_by: tuple[str, ...] = ()
-        if needs:
-            depends_on += tuple(need for need in needs if need not in depends_on)
-        if depends_on and identity not in self.done:
-            blocked_by = tuple(need for need in depends_on if need not in self.done)
-            blocked_by = depends_on if len(blocked_by) == len(depends_on) else blocked_by
-        factors = self.lessons.token_factors
-        return Planned(
-            identity, lane, alone.agent, urgency, size, tokens, depends_on, blocked_by, alone.matter, stated, why,
-            touch, factors.get(lane or "", 1.0) if factors else 1.0,
-        )  # fmt: skip
+    def _items(self, needs: Needs, touch: Sequence[Touch], *, derives: bool) -> list[Planned]:
+        factors, done, found = self.lessons.token_factors, self.done, []
+        for number, identity in enumerate(self.ids):
+            stated, alone = self.given[number], self.alone[number]
+            lane, (size, tokens) = alone.lane, alone.estimate
+            urgency, why = priority.raised(*alone.urgency, len(needs.wanted[number]))
+            depends_on, mine = stated.dependencies, needs.graph[number]
+            if derives and len(mine) > len(self.base[number]):
+                depends_on += tuple(need for at in mine if (need := self.ids[at]) not in depends_on)
+            blocked_by: tuple[str, ...] = ()
+            if depends_on and identity not in done:
+                all_open = len(mine) == len(depends_on)
+                blocked_by = depends_on if all_open else tuple(need for need in depends_on if need not in done)
+            one = Planned(
+                identity, lane, alone.agent, urgency, size, tokens, depends_on, blocked_by, alone.matter, stated, why,
+                touch[number], factors.get(lane or "", 1.0) if factors else 1.0,
+            )  # fmt: skip
+            found.append(one)
+        return found
 
     def _human(self) -> tuple[Human, ...]:
         found = []
-        for identity in self.open:
-            stated, state = self.stated[identity], self.stated[identity].state
-            if self.alone[identity].lane is None:
-                found.append(Human(identity, "; ".join(routing.route(stated).reasons)))
-            elif state == "ESCALATED":
-                found.append(Human(identity, "its status says that a human has been asked already"))
+        for number in self.open:
+            stated = self.given[number]
+            if self.alone[number].lane is None:
+                found.append(Human(stated.id, "; ".join(routing.route(stated).reasons)))
+            elif stated.state == "ESCALATED":
+                found.append(Human(stated.id, "its status says that a human has been asked already"))
         return tuple(found)
-
-
-def _waits(stated: Stated) -> bool:
-    return stated.state not in ("ASSIGNED", "IN_PROGRESS", "GATING")

@@ -79,7 +79,7 @@ class _Choice:
 
     def __init__(self, candidates: Sequence[Planned], running: Sequence[Planned], capacity: Capacity) -> None:
         self._capacity = capacity
-        self._beside = Beside()
+        self._beside: Beside[str] = Beside()
         self._touches: dict[str, Touch] = {}
         self._busy: Counter[str] = Counter()
         self._further: Counter[str] = Counter()

@@ -8,7 +8,7 @@ where it met another, in line with the others there; when the path is free only 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pytest_agog.reference.orchestrator.planning.conflicts import EXCLUSIVE, Beside, Touch, told
@@ -32,45 +32,62 @@ class _Line:
     at: dict[str, list[int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """Whom one met first, and where."""
+
+    other: int
+    where: str
+
+
 def waves(
-    order: Sequence[str], needs: Needs, touch: Mapping[str, Touch]
-) -> tuple[tuple[tuple[str, ...], ...], tuple[Serialised, ...]]:
+    order: Sequence[int], needs: Needs, touch: Sequence[Touch], ids: Sequence[str]
+) -> tuple[list[list[int]], tuple[Serialised, ...]]:
     """All waves, and for each delayed requirement the pair that delayed it.
 
     Args:
         order: the requirements by rank, the most urgent first.
         needs: what each needs; in no knot, and nothing outside `order`.
         touch: what each touches.
+        ids: what each is called.
     """
-    place = {identity: at for at, identity in enumerate(order)}
-    waiting = [len(needs.graph[identity]) for identity in order]
+    place = [-1] * len(ids)
+    for at, number in enumerate(order):
+        place[number] = at
+    waiting = [len(needs.graph[number]) for number in order]
     line = _Line([(at, None) for at, count in enumerate(waiting) if not count])
-    delayed: dict[str, Serialised] = {}
-    found: list[tuple[str, ...]] = []
+    delayed: dict[int, _Met] = {}
+    found: list[list[int]] = []
     while line.ready or line.at:
         chosen = _wave(line, order, touch, delayed)
-        found.append(tuple(order[at] for at in sorted(chosen)))
+        found.append([order[at] for at in sorted(chosen)])
         line.ready = _released(chosen, order, needs, place, waiting)
-    return tuple(found), tuple(delayed[identity] for identity in sorted(delayed, key=place.__getitem__))
+    return found, tuple(_told(order[at], delayed[at], touch, ids) for at in sorted(delayed))
+
+
+def _told(number: int, met: _Met, touch: Sequence[Touch], ids: Sequence[str]) -> Serialised:
+    one, other = ids[met.other], ids[number]
+    return Serialised((one, other), told(touch[met.other], touch[number], met.where, one, other))
 
 
 def _released(
-    chosen: Sequence[int], order: Sequence[str], needs: Needs, place: Mapping[str, int], waiting: list[int]
+    chosen: Sequence[int], order: Sequence[int], needs: Needs, place: Sequence[int], waiting: list[int]
 ) -> list[tuple[int, str | None]]:
     """What needed the chosen, and nothing else that is still to come."""
     found: list[tuple[int, str | None]] = []
     for at in chosen:
-        for other in needs.wanted.get(order[at], ()):
-            its = place.get(other)
-            if its is not None:
+        for other in needs.wanted[order[at]]:
+            its = place[other]
+            if its >= 0:
                 waiting[its] -= 1
                 if not waiting[its]:
                     found.append((its, None))
     return found
 
 
-def _wave(line: _Line, order: Sequence[str], touch: Mapping[str, Touch], delayed: dict[str, Serialised]) -> list[int]:
-    beside, chosen = Beside(), []
+def _wave(line: _Line, order: Sequence[int], touch: Sequence[Touch], delayed: dict[int, _Met]) -> list[int]:
+    beside: Beside[int] = Beside()
+    chosen: list[int] = []
     ready = line.ready
     ready += [(queue[0], key) for key, queue in line.at.items()]
     heapq.heapify(ready)
@@ -83,18 +100,17 @@ def _wave(line: _Line, order: Sequence[str], touch: Mapping[str, Touch], delayed
             at = heapq.heappop(queue)
             if not queue:
                 del line.at[key]
-        identity = order[at]
-        own = touch[identity]
+        number = order[at]
+        own = touch[number]
         met = beside.clash(own)
         if met is None:
-            beside.add(identity, own)
+            beside.add(number, own)
             chosen.append(at)
             goes_on = key is not None and _is_shared(own, key)
         else:
             other, where = met
-            if identity not in delayed:
-                why = told(touch[other], own, where, other, identity)
-                delayed[identity] = Serialised((other, identity), why)
+            if at not in delayed:
+                delayed[at] = _Met(other, where)
             heapq.heappush(line.at.setdefault(where, []), at)
             goes_on = where != key
         if goes_on and key is not None and (queue := line.at.get(key)):

@@ -157,6 +157,9 @@ class Link:
         """Let go: of the inbox, and of the connection if it is ours."""
         with contextlib.suppress(nats.errors.Error):
             if self.owned:
+                # nats-py's reconnecting task can swallow the cancellation that `close` sends, and then never ends; with
+                # no attempts left it gives up by itself.
+                self.nc.options["max_reconnect_attempts"] = 1
                 await self.nc.close()
             elif self._subscription is not None and not self.nc.is_closed:
                 await self._subscription.unsubscribe()

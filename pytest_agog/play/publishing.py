@@ -15,6 +15,7 @@ from pytest_agog.scenario.scenario import Step
 from pytest_agog.wire.deliverables import encoded_size
 
 _TOLD_EVERY = 10_000
+_MESSAGE_ID = "Nats-Msg-Id"
 
 
 async def play_publish(context: PlayContext, step: Step, publish: Publish) -> None:
@@ -59,6 +60,9 @@ async def _publish_acked(context: PlayContext, step: Step, publish: Publish, dat
         publisher = await _publisher(context)
         for number in range(publish.times):
             _tell(context, publish, number)
+            if number and _MESSAGE_ID in publish.headers:
+                # While a cluster's replicas agree on a message it refuses another with the same id.
+                await publisher.settle()
             attempt = _attempt(context, step, publish, payload)
             await publisher.send(publish.subject, data, dict(publish.headers) or None, attempt)
         await publisher.settle()

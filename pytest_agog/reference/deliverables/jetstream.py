@@ -17,8 +17,8 @@ WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
 MESSAGE_TOO_LARGE: Final = frozenset({10054})
 STORE_FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077})
 """Limits of account, server, memory or file store, and a failed write."""
-UNAVAILABLE: Final = frozenset({10008, 10009, 10041, 10118})
-"""No leader at the moment; asking again helps."""
+UNAVAILABLE: Final = frozenset({10008, 10009, 10041, 10118, 10158})
+"""No leader at the moment, or the replicas still agree on a message with this id; asking again helps."""
 NO_RESPONDERS: Final = "503"
 RETRY: Final = 0.05
 """Seconds between two requests while there is no leader."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from pytest_agog.errors import AgogError, JetStreamDisabled, JetStreamRefused, StoreFull
@@ -22,6 +23,8 @@ UNAVAILABLE: Final = frozenset({10008, 10009, 10041, 10118, 10158})
 NO_RESPONDERS: Final = "503"
 RETRY: Final = 0.05
 """Seconds between two requests while there is no leader."""
+_ELECTION: Final = 15.0
+"""Seconds after which what still has no leader will not have one soon."""
 _AGAIN: Final = 1.5
 """Seconds of silence after which a request is sent again: who was asked may be gone."""
 
@@ -90,20 +93,42 @@ async def call(
         await asyncio.sleep(RETRY)
 
 
-async def list_all(link: Link, verb: str, key: str, body: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+async def list_all(
+    link: Link,
+    verb: str,
+    key: str,
+    body: dict[str, Any] | None = None,
+    *,
+    needed: Collection[str] | None = None,
+) -> list[dict[str, Any]]:
     """All pages of a listing: `STREAM.LIST` with `streams`, `CONSUMER.LIST.{stream}` with `consumers`.
 
+    A cluster leaves out what has no leader at the moment. It is asked again while that is something `needed` (anything,
+    when None): somebody may be creating it right now.
+
     Raises:
-        JetStreamRefused: some are left out, because they have no leader at the moment. The others as `call`.
+        JetStreamRefused: some of what is needed has no leader for a long time. The others as `call`.
     """
+    deadline = asyncio.get_running_loop().time() + _ELECTION
+    while True:
+        found, missing = await _pages(link, verb, key, body or {})
+        absent = sorted(missing if needed is None else missing.intersection(needed))
+        if not absent:
+            return found
+        if asyncio.get_running_loop().time() >= deadline:
+            reason = f"these have no leader at the moment: {', '.join(absent)}"
+            raise JetStreamRefused(url=link.url, what=verb, reason=reason)
+        await asyncio.sleep(RETRY)
+
+
+async def _pages(link: Link, verb: str, key: str, body: dict[str, Any]) -> tuple[list[dict[str, Any]], set[str]]:
     found: list[dict[str, Any]] = []
+    missing: set[str] = set()
     while True:
         # A cluster waits for 4 s before it lists without those that do not answer.
-        answer = await call(link, verb, {**(body or {}), "offset": len(found)}, again=link.timeout)
-        if missing := answer.get("missing"):
-            reason = f"these have no leader at the moment: {', '.join(sorted(missing))}"
-            raise JetStreamRefused(url=link.url, what=verb, reason=reason)
+        answer = await call(link, verb, {**body, "offset": len(found)}, again=link.timeout)
+        missing.update(answer.get("missing") or ())
         page = answer.get(key) or []
         found += page
         if not page or len(found) >= int(answer.get("total", 0)):
-            return found
+            return found, missing

@@ -120,7 +120,7 @@ async def init_streams(
     """
     wanted = [_named(stream, names) for stream in definitions(agents, replicas)]
     try:
-        infos = await jetstream.list_all(link, "STREAM.LIST", "streams")
+        infos = await jetstream.list_all(link, "STREAM.LIST", "streams", needed={stream.name for stream in wanted})
     except jetstream.Refusal as refusal:
         raise refusal.as_error("listing the streams", url=link.url) from None
     there = {info["config"]["name"]: info for info in infos}
@@ -157,7 +157,9 @@ class _Work:
             return outcome
         there: dict[str, Any] = {}
         if info is not None and info["state"].get("consumer_count"):
-            found = await jetstream.list_all(self._link, f"CONSUMER.LIST.{wanted.name}", "consumers")
+            needed = {consumer.name for consumer in consumers}
+            listing = f"CONSUMER.LIST.{wanted.name}"
+            found = await jetstream.list_all(self._link, listing, "consumers", needed=needed)
             there = {consumer["name"]: consumer for consumer in found}
         outcomes = await asyncio.gather(*(self._consumer(consumer, there.get(consumer.name)) for consumer in consumers))
         return replace(outcome, consumers=tuple(outcomes))

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pytest_agog.errors import AgogError
 from pytest_agog.reference.deliverables.connecting import Link, NoAnswer
@@ -160,7 +161,8 @@ class Attempts:
         """Run it with its lock held from before the claim until all is told."""
         work, places = hand.work, Places.of(self._settings.data, hand.work.key)
         await self._insist(lambda: self._reports.prepare(work))
-        prompt = work.prompt(self._settings.agent_nats_url, places.output)
+        url = self._settings.agent_nats_url or self._address()
+        prompt = work.prompt(url, places.output)
         with tempfile.TemporaryFile(dir=self._settings.data) as stdin:
             stdin.write(prompt)
             stdin.seek(0)
@@ -174,10 +176,17 @@ class Attempts:
             if claim.state != "running":
                 await self._conclude(hand, claim)
                 return
-            await self._run(hand, agent, keeper, places, claim, prompt)
+            await self._run(hand, agent, keeper, places, claim, prompt, url)
         finally:
             hand.keeper = None
             await keeper.close()
+
+    def _address(self) -> str:
+        """Of a cluster the server that answers here, for many clients take one address."""
+        addresses = [address.strip() for address in self._settings.nats_url.split(",")]
+        connected = self._link.nc.connected_url
+        here = (connected.hostname, connected.port) if connected is not None else None
+        return next((one for one in addresses if _place(one) == here), addresses[0])
 
     async def _locked(self, hand: Hand, keeper: Keeper) -> bool:
         """Wait for the lock; False when the attempt has to end before."""
@@ -241,7 +250,7 @@ class Attempts:
             return None
 
     async def _run(
-        self, hand: Hand, agent: AgentConfig, keeper: Keeper, places: Places, claim: Claim, prompt: bytes
+        self, hand: Hand, agent: AgentConfig, keeper: Keeper, places: Places, claim: Claim, prompt: bytes, url: str
     ) -> None:
         work = hand.work
         before = await self._insist(lambda: self._reports.last(work))
@@ -249,7 +258,7 @@ class Attempts:
         hand.keeper = keeper
         if hand.why is not None:
             keeper.kill()
-        ran = await running.run(work, agent, self._settings, keeper, places)
+        ran = await running.run(work, agent, self._settings, keeper, places, url)
         if ran.ended.how == "killed" and hand.why != "kill":
             await self._release(hand, claim)
             return
@@ -312,3 +321,8 @@ class Attempts:
 
 def _killed(work: Work) -> Trouble:
     return Trouble("killed", f"{work.agent} was not started: agog.spawn.kill asked for that", transient=True)
+
+
+def _place(address: str) -> tuple[str | None, int | None]:
+    parts = urlsplit(address if "://" in address else f"nats://{address}")
+    return parts.hostname, parts.port

@@ -86,10 +86,12 @@ class Ran:
     """Bytes, more than are kept here when it printed a lot."""
 
 
-async def run(work: Work, agent: AgentConfig, settings: ListenerSettings, keeper: Keeper, places: Places) -> Ran:
+async def run(
+    work: Work, agent: AgentConfig, settings: ListenerSettings, keeper: Keeper, places: Places, nats_url: str
+) -> Ran:
     """Run the agent under a keeper that holds the attempt's lock. All that it started is dead when this returns."""
     folder = settings.folder_of(agent)
-    variables = _variables(work, agent, settings, places)
+    variables = _variables(work, agent, settings, places, nats_url)
     seconds = min(work.timeout, agent.timeout) if agent.timeout is not None else work.timeout
     prompt = places.prompt.read_bytes()
     outputs = [Output(places.folder / name) for name in ("stdout.log", "stderr.log")]
@@ -105,12 +107,14 @@ async def run(work: Work, agent: AgentConfig, settings: ListenerSettings, keeper
     return Ran(ended, outputs[0].text(), outputs[1].text(), seconds, prompt, outputs[0].total)
 
 
-def _variables(work: Work, agent: AgentConfig, settings: ListenerSettings, places: Places) -> dict[str, str]:
+def _variables(
+    work: Work, agent: AgentConfig, settings: ListenerSettings, places: Places, nats_url: str
+) -> dict[str, str]:
     found = inherited(settings.rules.pass_env)
     found["PATH"] = f"{SCRIPTS}:{found['PATH']}" if found.get("PATH") else SCRIPTS
     if settings.agent_nats_creds is not None:
         found["NATS_CREDS"] = str(settings.agent_nats_creds)
-    return {**found, **agent.env, **work.environment(settings.agent_nats_url, places.output)}
+    return {**found, **agent.env, **work.environment(nats_url, places.output)}
 
 
 async def conclude(work: Work, ran: Ran, reports: Reports, places: Places, before: int, most: int) -> tuple[Note, ...]:

@@ -38,9 +38,9 @@ class ListenerSettings:
         return (self.root / (self.rules.data or DATA)).absolute()
 
     @property
-    def agent_nats_url(self) -> str:
-        """NATS as agents find it."""
-        return self.rules.agent_nats_url or self.nats_url
+    def agent_nats_url(self) -> str | None:
+        """NATS as agents find it, when it is not where the listener does."""
+        return self.rules.agent_nats_url
 
     @property
     def agent_nats_creds(self) -> Path | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pytest_agog.reference.orchestrator.engine import messages, stages
 from pytest_agog.reference.orchestrator.engine.config import OrchestratorConfig
+from pytest_agog.reference.orchestrator.engine.ending import escalated
 from pytest_agog.reference.orchestrator.engine.rework import refused
 from pytest_agog.reference.orchestrator.engine.working import Cost, passed
 from pytest_agog.reference.orchestrator.state.record import REVIEW, Effect, Feedback, Record, Spent
@@ -24,6 +25,10 @@ class Judged:
     missing: tuple[str, ...]
     feedback: str
     """Exact output, and what is missing; for the author."""
+    reason: str = ""
+    """The verdict in one line."""
+    unable: bool = False
+    """The gate cannot judge here, whatever the author does: a program is missing, or others changed its files."""
 
 
 def judged(record: Record, verdict: Judged, at: datetime, config: OrchestratorConfig) -> Record:
@@ -34,9 +39,14 @@ def judged(record: Record, verdict: Judged, at: datetime, config: OrchestratorCo
     if verdict.accepted:
         told = record.telling(built, _gated(record, "accepted", verdict))
         return passed(told, at)
+    if verdict.unable:
+        told = record.telling(built, _gated(record, "escalated", verdict))
+        reason = f"the gate cannot judge it: {verdict.reason}"
+        return escalated(told, reason, at, output=verdict.feedback[-4000:])
     last = record.rejections + 1 >= config.rejections
     told = record.telling(built, _gated(record, "escalated" if last else "rejected", verdict))
-    return refused(told, Feedback("gate", verdict.feedback), at, config, named=[record.stage_agent or ""])
+    said = Feedback("gate", verdict.feedback)
+    return refused(told, said, at, config, named=[record.stage_agent or ""], why=verdict.reason)
 
 
 def _gated(record: Record, verdict: str, judged: Judged) -> Effect:

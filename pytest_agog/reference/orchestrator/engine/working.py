@@ -18,7 +18,7 @@ from pytest_agog.wire.orchestration import Failure
 UNBLOCK: Final = "unblock"
 """The stage in which another agent removes a blocker."""
 _UNBLOCKS: Final = 2
-_ID: Final = re.compile(r"REQ-[A-Za-z0-9-]*[A-Za-z0-9]")
+_ID: Final = re.compile(r"(?<![\w-])REQ-[A-Za-z0-9-]*[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +69,8 @@ class Ran:
     """Why it did not pass; empty when it did."""
     outcome: Outcome | None = None
     """The tests that ran, when it proves tests and they could be counted."""
+    unable: bool = False
+    """It cannot be started here at all."""
 
     @property
     def passed(self) -> bool:
@@ -108,14 +110,15 @@ async def run(
     words = _resolved(command.run, folder, variables["PATH"])
     if words is None:
         reason = f"there is no program {command.run[0][:200]!r} that can be run. Install it, or correct run in [gate]"
-        return _unstarted(command, _NOT_FOUND, reason)
+        return replace(_unstarted(command, _NOT_FOUND, reason), unable=True)
     before = junit.stamp(folder / command.report) if command.report else None
     tail = Tail()
     begun = time.monotonic()
     ended = await _keep(words, variables, folder, command.timeout, tail, lock)
     seconds = time.monotonic() - begun
     if ended.how == "command":
-        return _unstarted(command, _CANNOT, f"it cannot be started: {ended.reason}. Correct run in [gate]")
+        reason = f"it cannot be started: {ended.reason}. Correct run in [gate]"
+        return replace(_unstarted(command, _CANNOT, reason), unable=True)
     return await asyncio.to_thread(_judged, command, folder, ended, seconds, tail, before)
 
 

@@ -49,6 +49,7 @@ async def run_gate(
         BadInput: the gate cannot work here at all.
         AgogError: NATS does not say what is in the deliverable. No verdict: the work may be good.
     """
+    root = root.absolute()  # noqa: ASYNC240 - asks for the working folder; the keeper starts in another one
     folders = {root, *(root / command.cwd for command in config.commands_for(work.lane))}
     async with alone_in(folders) as lock:
         sealed = seal if seal is not None else await asyncio.to_thread(Seal.of, config, root)
@@ -113,6 +114,7 @@ def _tampered(work: GateWork, changed: Sequence[str], ran: Sequence[Ran]) -> Ver
         commands=tuple(one.run for one in ran),
         missing=("put the gate's own files back as they were; who may change them starts the orchestrator anew",),
         reason=f"the gate's own files were changed, {when}: {listed}",
+        tampered=tuple(changed),
         acceptance=work.acceptance,
     )
 
@@ -138,6 +140,7 @@ def _verdict(config: GateConfig, work: GateWork, report: str | None, faults: lis
         commands=tuple(one.run for one in ran),
         missing=tuple(missing),
         reason=reason,
+        unable=failure is not None and failure.unable,
         acceptance=work.acceptance,
     )
 

@@ -40,6 +40,10 @@ class Verdict:
     """What has to be added or put right besides what failed."""
     reason: str = ""
     """The verdict in one line."""
+    unable: bool = False
+    """A command cannot be started on this machine: nothing that the author does will help."""
+    tampered: tuple[str, ...] = ()
+    """What was changed of the gate's own files, a line each."""
     acceptance: tuple[str, ...] = field(default=(), repr=False)
 
     def feedback(self) -> str:

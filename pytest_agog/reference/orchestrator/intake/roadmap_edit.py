@@ -227,7 +227,9 @@ class _Styles:
         if not between.endswith((" ", "\t", "*", "_", "`")) or label.start == label.end:
             between = between.rstrip(" \t") + " "
         if tail.strip(" \t*_`\\"):
-            tail = ""  # a comment that belongs to the other line
+            # A comment belongs to the other line; what opens emphasis must not stay without what closes it.
+            closing = tail[: len(tail) - len(tail.lstrip("*_`"))]
+            between, tail = between.removesuffix(closing) if closing else between, ""
         above = lines[entry.body : first]
         room = len(above) if all(line.kind is Kind.BLANK for line in above) else 1
         gap = self._gap(entry) if inherited is None else inherited

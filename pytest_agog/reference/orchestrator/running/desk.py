@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from pytest_agog.errors import AgogError
 from pytest_agog.reference.orchestrator.engine import ending, messages, working
 from pytest_agog.reference.orchestrator.engine.config import OrchestratorConfig
 from pytest_agog.reference.orchestrator.engine.judging import Judged
+from pytest_agog.reference.orchestrator.engine.working import Cost
 from pytest_agog.reference.orchestrator.messaging.sending import publish
 from pytest_agog.reference.orchestrator.running import turns
 from pytest_agog.reference.orchestrator.running.spending import usage
@@ -68,7 +69,7 @@ class Desk:
         A first stage is never started here: what begins, and beside what, is decided over all requirements.
         """
         if not self.goes_on(record) or record.due is not None:
-            return record
+            return self._settled(record)
         found = working.upcoming(working.prepared(record, now))
         return record if found is not None and not self.may_start(found[1], record, now) else self.proceed(record, now)
 
@@ -76,12 +77,28 @@ class Desk:
         """The record with its next stage started, or complete; one that has cost too much goes to a human. [O7]"""
         record = working.prepared(record, now)
         if record.state not in ("READY", "REJECTED"):
-            return record
-        cost, limit = sum(record.tokens.values()), self.config.task_limit or self.budget.task_limit
+            return self._settled(record)
+        cost, limit = sum(record.tokens.values()), self.task_limit
         if cost > limit:
             reason = f"it has cost {cost:,} tokens, the limit of a task is {limit:,}"
             return ending.escalated(record, reason, now, tokens=cost, limit=limit)
         return working.started(record, now, self.config, model=model)
+
+    @property
+    def task_limit(self) -> int:
+        """Tokens that one requirement may cost."""
+        return self.config.task_limit or self.budget.task_limit
+
+    def capped(self, cost: Cost) -> Cost:
+        """A cost as it is booked. An estimate is at most what a task may cost: a gigabyte of output is no day."""
+        return cost if cost.reported else Cost(min(cost.tokens, self.task_limit), reported=False)
+
+    def _settled(self, record: Record) -> Record:
+        """Without reviews, nobody is asked for one."""
+        if self.config.review or record.state != "COMPLETE" or record.review != "pending":
+            return record
+        kept = tuple(effect for effect in record.outbox if not effect.subject.startswith("requirements.review."))
+        return replace(record, review="none", outbox=kept)
 
     def stuck_at(self, record: Record) -> datetime | None:
         """When the agent of a record counts as stuck, unless it gives a sign of life; None when none works. [O15]"""

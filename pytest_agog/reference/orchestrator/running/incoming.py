@@ -76,6 +76,7 @@ class Incoming:
     ) -> None:  # fmt: skip
         """An attempt ended with a notice."""
         desk, now = self._desk, self._desk.clock.now()
+        cost = desk.capped(cost)
         mine = False
 
         def step(record: Record) -> Record | None:
@@ -115,7 +116,7 @@ class Incoming:
             if not working.concerns(record, stage, failure.attempt, agent):
                 return None
             mine = True
-            cost = Cost(desk.estimate(failure.output), reported=False)
+            cost = desk.capped(Cost(desk.estimate(failure.output), reported=False))
             return desk.onward(working.broken(working.spent(record, cost, now), failure, now, desk.config), now)
 
         record = await desk.books.apply(identity, step)

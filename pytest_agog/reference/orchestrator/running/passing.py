@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pytest_agog.reference.orchestrator.engine import ending, judging, messages, stages, taking, working
+from pytest_agog.reference.orchestrator.engine import ending, judging, messages, stages, taking, waiting, working
 from pytest_agog.reference.orchestrator.intake.stated import Taken
 from pytest_agog.reference.orchestrator.planning.conservation import Conservation, conservation
 from pytest_agog.reference.orchestrator.planning.lessons import Lessons
@@ -106,12 +106,15 @@ class Pass:
         """What waited for others and need not any more. [F39]"""
         records = self._books.records
         for record in list(records.values()):
-            if record.state == "PENDING" and record.lane is not None and _complete(records, record.depends_on):
+            waits = record.state == "BLOCKED" and record.held_by in ("agent", "human") and bool(record.waits_for)
+            pending = record.state == "PENDING" and record.lane is not None
+            if not (waits or pending):
+                continue
+            if record.held_by != "human" and (why := waiting.in_vain(record, records)) is not None:
+                await self._apply(record, _in_vain(why, records, now))
+            elif pending and waiting.complete(records, record.depends_on):
                 await self._apply(record, lambda found: taking.released(found, now) if found.lane else None)
-            elif (
-                record.state == "BLOCKED" and record.held_by == "agent" and record.waits_for
-                and _complete(records, record.waits_for)
-            ):  # fmt: skip
+            elif waits and waiting.complete(records, record.waits_for):
                 await self._apply(record, lambda found: working.resumed(found, now))
 
     # --- what runs ---------------------------------------------------------------------------------------------------
@@ -252,6 +255,14 @@ def _routed(planned: Planned, now: datetime) -> Callable[[Record], Record | None
     return lambda record: taking.routed(record, planned, now) if record.lane is None else None
 
 
+def _in_vain(why: str, records: Mapping[str, Record], now: datetime) -> Callable[[Record], Record | None]:
+    def step(record: Record) -> Record | None:
+        waits = record.state == "PENDING" or (record.state == "BLOCKED" and record.held_by == "agent")
+        return waiting.handed_over(record, why, records, now) if waits else None
+
+    return step
+
+
 def _too_big(why: str, now: datetime) -> Callable[[Record], Record | None]:
     """No day's budget will ever pay for it: a human has to split it, or to allow more. [O7]"""
     return lambda record: ending.escalated(record, why, now) if record.state == "READY" else None
@@ -267,10 +278,6 @@ def _held_by_cycle(cycle: Sequence[str], now: datetime) -> Callable[[Record], Re
 
 def _held_by_missing(needs: Sequence[str], now: datetime) -> Callable[[Record], Record | None]:
     return lambda record: taking.missing(record, needs, now) if record.held_by is None else None
-
-
-def _complete(records: Mapping[str, Record], needs: Iterable[str]) -> bool:
-    return all((found := records.get(one)) is not None and found.state == "COMPLETE" for one in needs)
 
 
 def _rank(record: Record) -> tuple[int, datetime, str]:

@@ -36,6 +36,8 @@ class RoadmapKeeper:
         self._stamp: tuple[int, int, int] | None = None
         self._roadmap: Roadmap | None = None
         self._reported: frozenset[Unreadable] = frozenset()
+        self._refused: dict[str, dict[str, str]] = {}
+        """Changes that an entry does not take; it is left alone until there is another change, or another entry."""
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
@@ -66,6 +68,7 @@ class RoadmapKeeper:
             if one not in self._reported:
                 LOG.warning("%s", one)
         self._reported = frozenset(self._roadmap.unreadable)
+        self._refused.clear()
         records = self._desk.books.records
         entries = [entry.stated for entry in self._roadmap.entries.values()]
         needed = {need for one in entries if one.state in _TAKEN for need in one.dependencies}
@@ -77,6 +80,8 @@ class RoadmapKeeper:
 
     async def write(self, records: Mapping[str, Record]) -> None:
         """Write the statuses that differ, byte for byte nothing else; then read the file back.
+
+        An entry that does not take its change is reported once and left alone; the others are written all the same.
 
         Raises:
             AgogError: the file cannot be written.
@@ -90,13 +95,29 @@ class RoadmapKeeper:
             if record is None or (change := _change(entry.stated, record)) is None:
                 continue
             written = entry.fields.get("Status")
-            changes[identity] = {name: _in_the_manner(value, written.value if written and name == "Status" else "")
-                                 for name, value in change.items()}  # fmt: skip
+            before = written.value if written is not None else ""
+            wanted = {name: _in_the_manner(value, before if name == "Status" else "") for name, value in change.items()}
+            if self._refused.get(identity) != wanted:
+                changes[identity] = wanted
         if not changes:
             return
-        await asyncio.to_thread(update_roadmap, self.path, changes)
+        await asyncio.to_thread(self._update, changes)
         self._roadmap = await asyncio.to_thread(read_roadmap, self.path)
         self._stamp = self._look()
+
+    def _update(self, changes: dict[str, dict[str, str]]) -> None:
+        """All of them at once; when that is refused, halves of them, down to the entry that is the reason."""
+        try:
+            update_roadmap(self.path, changes)
+        except BadInput as error:
+            if len(changes) == 1:
+                LOG.warning("%s; this entry is left alone", error)
+                self._refused |= changes
+                return
+            identities = list(changes)
+            middle = len(identities) // 2
+            for half in (identities[:middle], identities[middle:]):
+                self._update({identity: changes[identity] for identity in half})
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

@@ -153,8 +153,9 @@ class Record:
     """A cheaper model for simple work in conservation mode. [O9]"""
     stopped: bool = False
     """REJECTED for good: the critic refused it. Without this a REJECTED record is on its way back to its author."""
-    held_by: Literal["agent", "missing", "cycle"] | None = None
-    """What a BLOCKED record waits for: an agent's blocker, a requirement that nobody stated, a way out of a cycle."""
+    held_by: Literal["agent", "missing", "cycle", "human"] | None = None
+    """What a BLOCKED record waits for: an agent's blocker, a requirement that nobody stated, a way out of a cycle, or
+    somebody who sees that it would wait in vain."""
     judge: str | None = None
     """The orchestrator instance that has its gate run."""
     helper: str | None = None

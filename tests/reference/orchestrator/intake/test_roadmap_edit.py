@@ -52,6 +52,10 @@ def test_only_the_value_is_replaced(before: str, after: str) -> None:
         ("### REQ-1: t\nagent: roy  \npriority: low  \n",
          "### REQ-1: t\nstatus: DONE  \nagent: roy  \npriority: low  \n"),
         ("### REQ-1: t\n* Files:\n  * a.ts\n", "### REQ-1: t\n* Status: DONE\n* Files:\n  * a.ts\n"),
+        # A comment stays with its line, and leaves no emphasis open.
+        ("### REQ-1: t\n- **Agent:** `roy` <!-- c -->\n",
+         "### REQ-1: t\n- **Status:** DONE\n- **Agent:** `roy` <!-- c -->\n"),
+        ("### REQ-1: t\nAgent: **roy** <!-- c -->\n", "### REQ-1: t\nStatus: DONE\nAgent: **roy** <!-- c -->\n"),
         # In that of the entry above, or below.
         ("### REQ-0: s\n\n**Status:** NEW\n\nProse.\n\n### REQ-1: t\n\nProse.\n",
          "### REQ-0: s\n\n**Status:** NEW\n\nProse.\n\n### REQ-1: t\n\n**Status:** DONE\n\nProse.\n"),

@@ -68,8 +68,8 @@ class PostgresUnreachable(ServiceError):
 
 
 class CredentialsRefused(ServiceError):
-    """NATS at {url} refused the credentials ({reason}). Give a user that may do this with --nats-creds, NATS_CREDS or
-    user:password@ in the URL."""
+    """NATS at {url} refused the credentials ({reason}). Give a user that may do this with --nats-creds, NATS_CREDS,
+    NATS_NKEY or user:password@ in the URL."""
 
 
 class JetStreamDisabled(ServiceError):
@@ -148,6 +148,26 @@ class NoticeMissing(AgogError):
 class CredentialsUnreadable(BadInput):
     """The credentials file {path} cannot be used ({reason}). Give a .creds file (user JWT and seed) with --nats-creds
     or NATS_CREDS."""
+
+
+class NkeyUnreadable(BadInput):
+    """The nkey file {path} cannot be used ({reason}). Give a file with a user's seed (it begins with SU) in
+    NATS_NKEY."""
+
+
+class CertificateUnreadable(BadInput):
+    """The file {path} cannot be used to verify servers ({reason}). Give the authority's certificate, for instance the
+    ca.pem of `agog certs`, in NATS_CA."""
+
+
+class CertificateRefused(ServiceError):
+    """NATS at {url} shows a certificate that does not hold ({reason}). Give the authority that signed it in NATS_CA,
+    and an address that stands in the certificate."""
+
+
+class TlsMissing(ServiceError):
+    """NATS at {url} offers no TLS, and without it no credentials are sent. Turn TLS on at the server (`agog certs`), or
+    give a nats:// address and leave NATS_CA unset."""
 
 
 class NatsUrlInvalid(BadInput):
@@ -273,3 +293,32 @@ class MemoryRefused(AgogError):
 class EmbedderFailed(ServiceError):
     """The embedder {model} at {url} cannot be used ({reason}). Start it (`ollama serve`, `ollama pull {model}`) or take
     `embedder_url` out of [memory] in agog.toml; until then memory searches by words."""
+
+
+class ManifestsWrong(BadInput):
+    """{problems}. Nothing was changed; correct the manifests."""
+
+
+class BackupUnusable(BadInput):
+    """{path} cannot be restored: {reason}. Nothing was changed; give the folder of a complete backup."""
+
+
+class BackupExists(BadInput):
+    """{path} is there already. Give a new folder for each backup; nothing was written."""
+
+
+class RestoreRefused(BadInput):
+    """Something is there already: {what}. Nothing was changed; --force deletes it and puts the backup in its place."""
+
+
+class RestoreStopped(AgogError):
+    """Stream {stream} could not be restored ({reason}). {done} of {total} streams are restored, Postgres is as it was.
+    Stop what uses the streams, then run it again with --force."""
+
+
+class NoLogs(BadInput):
+    """{place} holds no logs of {what}. Give the folder of `agog up --data`, with --data."""
+
+
+class ComposeAway(ServiceError):
+    """The logs of the containers cannot be had ({reason}). Start the engine, or read files with --data."""

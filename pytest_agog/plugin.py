@@ -61,7 +61,11 @@ def pytest_collect_file(
     """A YAML file that was named is a scenario file, unless it is none and another plugin knows what it is."""
     collectors = yield
     run = parent.config.stash.get(KEY, None)
-    if run is not None and (file_path in run.named or parent.session.isinitpath(file_path)):
+    if run is not None and run.options.gate is not None and file_path == run.options.gate.absolute():
+        from pytest_agog.session.gating import gate_file
+
+        collectors.append(gate_file(parent, file_path))
+    elif run is not None and (file_path in run.named or parent.session.isinitpath(file_path)):
         from pytest_agog.session.collection import is_scenario_file, scenario_file
 
         if is_scenario_file(run, file_path, claimed=bool(collectors)):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_agog.masking import MASK, mask
+from pytest_agog.masking import MASK, hide, known_secrets, mask
 
 SEED = "SUA" + "B2C3D4E5F6G7" * 4 + "ABCDEFG"
 JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJBQkNERUZHSElKSyJ9.c2lnbmF0dXJlc2lnbmF0dXJl"
@@ -40,6 +40,66 @@ def test_secrets_are_masked(text: str, masked: str) -> None:
     assert mask(masked) == masked
 
 
+AWS = "AKIA" + "IOSFODNN7EXAMPLE"
+KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+PEM = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\nCCqGSM49AwEHBG0wawIBAQ==\n-----END PRIVATE KEY-----"
+ENDLESS = "-----BEGIN EC PRIVATE KEY-----\n  MIGHAgEAMBMGByqGSM49AgEG\n  CCqGSM49AwEHBG0wawIBAQ==\nand more"
+SIGNED = JWT.rpartition(".")[0] + "." + "c2lnbmF0dXJl" * 7 + "Ab"
+
+
+def _wrapped(text: str, width: int, indent: str) -> str:
+    return f"\n{indent}".join(text[place : place + width] for place in range(0, len(text), width))
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("postgresql://u:p%40s%2Fs@h/db", f"postgresql://u:{MASK}@h/db"),
+        ("?to=nats%3A%2F%2Froy%3Ahunter2%40host%2F&x=1", f"?to=nats%3A%2F%2Froy%3A{MASK}%40host%2F&x=1"),
+        ("host=h password=a,b;c&d user=u", f"host=h password={MASK} user=u"),
+        ("{password: abc, user: u}", f"{{password: {MASK}, user: u}}"),
+        ("?password=abc&sslmode=off", f"?password={MASK}&sslmode=off"),
+        ("password: correct horse battery\nnext: x", f"password: {MASK}\nnext: x"),
+        ("  12 │   db_password: correct horse # why", f"  12 │   db_password: {MASK} # why"),
+        (f"AWS_SECRET_ACCESS_KEY={KEY} {AWS}.", f"AWS_SECRET_ACCESS_KEY={MASK} {MASK}."),
+        ("SMTP_PASS=hunter2", f"SMTP_PASS={MASK}"),
+        ("passphrase: 'open sesame'", f"passphrase: '{MASK}'"),
+        ("Cookie: agog_session=1.ab.cd; x=1", f"Cookie: agog_session={MASK}; x=1"),
+        ("found agogt_" + "a1B2-_" * 7, f"found {MASK}"),
+        ("found ghp_" + "a1B2" * 9, f"found {MASK}"),
+        ("found sk-proj-abc123def456ghi789", f"found {MASK}"),
+        (f"is {PEM} it", f"is -----BEGIN PRIVATE KEY----- {MASK} -----END PRIVATE KEY----- it"),
+        (json.dumps(PEM), json.dumps(f"-----BEGIN PRIVATE KEY----- {MASK} -----END PRIVATE KEY-----")),
+        (ENDLESS, f"-----BEGIN EC PRIVATE KEY----- {MASK}\nand more"),
+        (SIGNED + "\nargo.workflow.general.status", MASK + "\nargo.workflow.general.status"),
+        *((_wrapped(SIGNED, width, indent), MASK) for width in (34, 47, 60, 77) for indent in ("", "    ", " │ ")),
+        *((_wrapped(SEED, width, indent), MASK) for width in (20, 33) for indent in ("", "    ", " │ ")),
+    ],
+)
+def test_further_forms(text: str, masked: str) -> None:
+    assert mask(text) == masked
+    assert mask(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "Nats-Msg-Id: 01HZX3V5Q9T8B7N6M5K4J3H2G1 digest=9f86d081884c7d659a2feaa0c55ad015",
+        "argo.workflow.prod.billing.5f1f0c3e-58d0-4a65-9a1f-0d4e2a7c9b11.agent.roy.message",
+        "eyJtZXNzYWdlX2lkIjoiYSIsImNvbnRlbnQiOiJoZWxsbyJ9",  # a payload in base64
+        "tests_pass: 12 PASS: 3 bypass=1", "primary_key: id of it", "the bucket key: a b c",
+        "task-12345678901234567890",
+        "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n-----END CERTIFICATE-----",
+        "a -----BEGIN PRIVATE KEY----- header says that a key follows".replace("PRIVATE", "PUBLIC"),
+        "SHOUTED\nWORDS\nIN\nLINES", "SUBJECTS AND STREAMS IN CAPITALS ARE NO SEEDS HOWEVER LONG THEY MAY BE",
+        "spool: 3 kept, bytes: 200, passed: 7",
+    ],
+)  # fmt: skip
+def test_ordinary_text_stays(text: str) -> None:
+    assert mask(text) == text
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "tokens: 200", "http://127.0.0.1:8222/varz", "postgresql://u@host/db", "see http://h:80/a and mail a@b.c",
@@ -60,7 +120,25 @@ def test_no_password_of_a_url_survives(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a://", "password=", 'password="', "Bearer ", "nats://a:", "eyJaaaaaaaaaaaa.", "-", "secret \n"]
+    "piece",
+    [
+        "a",
+        "a://",
+        "password=",
+        'password="',
+        "Bearer ",
+        "nats://a:",
+        "eyJaaaaaaaaaaaa.",
+        "-",
+        "secret \n",
+        "SUAAAAAAAA\n",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "eyJaaaaaaaaaaaa.eyJaaaaaaaaaa.a\n",
+        "password: a ",
+        "password=,",
+        "xoxb-",
+        "%3A%2F%2Fa%3A%40",
+    ],
 )
 def test_time_grows_with_the_length_and_not_with_its_square(piece: str) -> None:
     def seconds(size: int) -> float:
@@ -70,3 +148,13 @@ def test_time_grows_with_the_length_and_not_with_its_square(piece: str) -> None:
         return time.process_time() - begin
 
     assert seconds(400_000) < 32 * max(seconds(50_000), 0.01)
+
+
+def test_what_a_program_was_given_as_a_secret_is_hidden_wherever_it_prints_it() -> None:
+    secrets = known_secrets({
+        "PGPASSWORD": "s3cret-of-postgres", "DB_PASSWORD": "s3cret-of-postgres-and-more",
+        "GITHUB_TOKEN": "postgresdatabase", "ADMIN_PASSWORD": "short-1", "SMTP_PASSWORD": "123456789012",
+        "PATH": "/usr/bin:/usr/local/bin",
+    })  # fmt: skip
+    assert secrets == {"s3cret-of-postgres", "s3cret-of-postgres-and-more"}
+    assert hide(b"s3cret-of-postgres-and-more; s3cret-of-postgres: \xff", secrets) == b"****; ****: \xff"

@@ -73,6 +73,10 @@ class HttpArguments(Strict):
     """A whole URL, instead of a path."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """The request's method."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """The request's headers, such as `{Accept: text/html}`."""
+    access: Literal["given", "none", "wrong"] = Field(default="given", alias="token")
+    """Where services demand a token: the play's own goes with a path; `none` or a wrong one shows what happens then."""
     status: Count | None = None
     """The answer's status; without it, any below 400."""
     json_: Where | None = Field(default=None, alias="json")
@@ -84,12 +88,14 @@ class HttpArguments(Strict):
     def _one_target(self) -> HttpArguments:
         if (self.path is None) == (self.url is None):
             raise ValueError("give either path or url")
+        if self.url is not None and self.access != "given":
+            raise ValueError("no token of the play goes to a whole URL; give a path, or leave out token")
         return self
 
     @property
     def probe(self) -> HttpProbe:
         """The request."""
-        return HttpProbe(self.path or self.url or "", self.method)
+        return HttpProbe(self.path or self.url or "", self.method, tuple(self.headers.items()), self.access)
 
 
 # --- file -------------------------------------------------------------------------------------------------------------
@@ -318,7 +324,8 @@ def _http_value(seen: HttpSeen, document: Any, path: str) -> Any:
 
 def _http_expected(arguments: HttpArguments) -> str:
     status = str(arguments.status) if arguments.status is not None else "below 400"
-    parts = [f"{arguments.method} {short(arguments.path or arguments.url or '')} answers with status {status}"]
+    how = {"none": " without a token", "wrong": " with a wrong token"}.get(arguments.access, "")
+    parts = [f"{arguments.method} {short(arguments.path or arguments.url or '')}{how} answers with status {status}"]
     if arguments.json_:
         parts.append(f"JSON where {described(arguments.json_)}")
     if arguments.contains is not None:

@@ -20,7 +20,7 @@ from pytest_agog.errors import AgogError, Exit
 
 GROUPS: Final = (
     "up", "serve", "deliverables", "comms", "doctor", "authoring", "plays", "verify", "backfill", "gate", "dashboard",
-    "listen", "plan", "orchestrate", "submit",
+    "listen", "plan", "orchestrate", "submit", "apply", "backup", "logs", "compose", "certs", "creds",
 )  # fmt: skip
 """Modules of this package, each with `register(app)`; imported when the command runs, and light themselves."""
 INTERRUPTED: Final = 130
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not callable(getattr(error, "format_message", None)):
             if os.environ.get("AGOG_DEBUG"):
-                raise
+                _show(error)
             return _fail(
                 f"internal error: {type(error).__name__}: {error}. Set AGOG_DEBUG=1 to see where.", Exit.CLAIM_FAILED
             )
@@ -110,6 +110,15 @@ def _usage(error: Any) -> tuple[str, int]:
     if not message:  # no arguments at all: the help was the answer
         return "", Exit.USAGE
     return f"{message.rstrip('.')}. See `{command} --help`.", Exit.USAGE
+
+
+def _show(error: Exception) -> None:
+    """Where it happened, for whoever mends it; a traceback may hold secrets like any other text."""
+    import traceback
+
+    from pytest_agog.masking import mask
+
+    print(mask("".join(traceback.format_exception(error))), file=sys.stderr)
 
 
 def _fail(message: str, code: int) -> int:

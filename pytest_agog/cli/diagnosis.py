@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_agog.errors import AgogError, ServiceError
 from pytest_agog.masking import mask
 from pytest_agog.values import format_size
-from pytest_agog.wire.streams import MAX_MESSAGE, STREAMS
+from pytest_agog.wire.streams import MAX_MESSAGE, STATE_BUCKET, STREAMS
 
 if TYPE_CHECKING:
     from pytest_agog.reference.deliverables.connecting import Link
@@ -83,7 +83,7 @@ async def _jetstream(link: Link) -> list[Finding]:
         return [*findings, _failure("jetstream", error)]
     findings.append(Finding("jetstream", "ok", "enabled"))
     try:
-        return [*findings, *await _streams(link)]
+        return [*findings, *await _streams(link), await _state(link)]
     except AgogError as error:
         return [*findings, _failure("streams", error)]
 
@@ -105,6 +105,20 @@ async def _streams(link: Link) -> list[Finding]:
     return findings or [Finding("streams", "ok", f"all {len(STREAMS)} and their consumers are as defined")]
 
 
+async def _state(link: Link) -> Finding:
+    """The orchestrator's bucket. [O21]"""
+    from pytest_agog.reference.deliverables import jetstream
+
+    try:
+        info = await jetstream.call(link, f"STREAM.INFO.KV_{STATE_BUCKET}")
+    except jetstream.Refusal as refusal:
+        if refusal.err_code in jetstream.NOT_FOUND:
+            return Finding("state", "note", f"no bucket {STATE_BUCKET}", "The orchestrator makes it when it starts.")
+        return _failure("state", refusal.as_error(f"the bucket {STATE_BUCKET}", url=link.url))
+    keys = int((info.get("state") or {}).get("num_subjects", 0))
+    return Finding("state", "ok", f"the bucket {STATE_BUCKET} holds {keys} {'key' if keys == 1 else 'keys'}")
+
+
 def _postgres(dsn: str | None) -> list[Finding]:
     if dsn is None:
         return [Finding("postgres", "note", "not looked at", "Give --postgres-dsn or DATABASE_URL to look at yours.")]
@@ -117,8 +131,24 @@ def _postgres(dsn: str | None) -> list[Finding]:
     findings = [Finding("postgres", "ok", f"{mask(dsn)} answers")]
     if missing:
         found = f"{', '.join(missing)} not applied"
-        return [*findings, Finding("migrations", "failed", found, "The comms service applies them when it starts.")]
-    return [*findings, Finding("migrations", "ok", "up to date")]
+        remedy = "The comms service applies them when it starts."
+        return [*findings, Finding("migrations", "failed", found, remedy), _memory(dsn)]
+    return [*findings, Finding("migrations", "ok", "up to date"), _memory(dsn)]
+
+
+def _memory(dsn: str) -> Finding:
+    """The orchestrator's memory: a schema that it makes itself, and can do without. [O20]"""
+    from pytest_agog.reference.comms.migrating import migrations, pending
+    from pytest_agog.reference.orchestrator.memory.database import SCHEMA, SERIES
+
+    try:
+        missing = pending(dsn, SERIES)
+    except AgogError as error:
+        return _failure("memory", error)
+    if not missing:
+        return Finding("memory", "ok", f"the schema {SCHEMA} is up to date")
+    found = f"no schema {SCHEMA}" if len(missing) == len(migrations(SERIES)) else f"{', '.join(missing)} not applied"
+    return Finding("memory", "note", found, "The orchestrator makes it when it starts with --postgres-dsn.")
 
 
 def _ports(nats_url: str) -> list[Finding]:

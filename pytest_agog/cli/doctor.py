@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pytest_agog.cli.console import print_json, print_line
 from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl, PostgresDsn
-from pytest_agog.errors import Exit
+from pytest_agog.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from pytest_agog.cli.diagnosis import Finding
@@ -27,6 +28,20 @@ def doctor(
     nats_url: NatsUrl = DEFAULT_NATS,
     nats_creds: NatsCreds = None,
     postgres_dsn: PostgresDsn = None,
+    full: Annotated[
+        bool,
+        typer.Option("--report", help="The full report in Markdown: containers, mounts, network, streams, metrics."),
+    ] = False,
+    publish: Annotated[
+        str | None, typer.Option(metavar="FEATURE", help="Publish the report as Miki's deliverable; prints the notice.")
+    ] = None,
+    compose: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Judge this compose file in the report; repeatable.")
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="Containers of this compose project only.")] = None,
+    nats_monitor_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="NATS monitoring; port 8222 of the server's host by default.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Look at NATS, JetStream, the streams, Postgres, ports and containers; each line comes with its remedy.
@@ -34,11 +49,22 @@ def doctor(
     Exit 3 when a service is unreachable, 1 when something required is wrong, 0 otherwise. Ports, containers and a
     Postgres that nobody named are notes: scenarios bring their own servers.
 
+    With --report also at containers, mounts, connections, consumers and resource use; exit 1 when anything is wrong.
+
     Example: agog doctor --nats-url nats://127.0.0.1:4222 --postgres-dsn postgresql://postgres@127.0.0.1/agog
     """
     from pytest_agog.cli.diagnosis import diagnose
 
+    if not full and (publish or compose or project or nats_monitor_url):
+        raise UsageError("--publish, --compose, --project and --nats-monitor-url belong to the report. Add --report.")
     findings = asyncio.run(diagnose(nats_url, nats_creds, postgres_dsn))
+    if full:
+        from pytest_agog.cli.reporting import report
+
+        return report(
+            nats_url, nats_creds, postgres_dsn, findings=findings, monitor_url=nats_monitor_url, project=project,
+            compose=compose or (), publish=publish, as_json=as_json,
+        )  # fmt: skip
     code = _exit_code(findings)
     if as_json:
         print_json({

@@ -35,12 +35,28 @@ def listen(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder for locks and outputs; .agog/listener beside the settings.")
     ] = None,
+    agent_nats_url: Annotated[
+        str | None,
+        typer.Option(
+            "--agent-nats-url",
+            envvar="AGOG_AGENT_NATS_URL",
+            help="NATS_URL of agents, with the agents' user and password where there are any.",
+        ),
+    ] = None,
+    agent_nats_creds: Annotated[
+        Path | None,
+        typer.Option("--agent-nats-creds", envvar="AGOG_AGENT_NATS_CREDS", help="NATS_CREDS of agents."),
+    ] = None,
+    agent_nats_nkey: Annotated[
+        Path | None, typer.Option("--agent-nats-nkey", envvar="AGOG_AGENT_NATS_NKEY", help="NATS_NKEY of agents.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run an agent for every stage.started on the stream, as [agents.NAME] of the settings says, until SIGTERM.
 
     Prints one line when it is ready; with --json {"nats", "agents", "data"}. Several may run side by side. When one is
-    stopped its agents are killed, and another one runs them again.
+    stopped its agents are killed, and another one runs them again. Agents get the credentials that are given for them,
+    never the listener's own.
 
     Example: agog listen --nats-url nats://127.0.0.1:4222 --config agog.toml
     """
@@ -53,6 +69,9 @@ def listen(
     changes = {
         "concurrency": concurrency if concurrency is not None else read.listener.concurrency,
         "data": str(data.absolute()) if data is not None else read.listener.data,
+        "agent_nats_url": agent_nats_url or read.listener.agent_nats_url,
+        "agent_nats_creds": _whole(agent_nats_creds) or read.listener.agent_nats_creds,
+        "agent_nats_nkey": _whole(agent_nats_nkey) or read.listener.agent_nats_nkey,
     }
     settings = ListenerSettings(
         nats_url=nats_url, nats_creds=nats_creds, agents=read.agents,
@@ -60,6 +79,10 @@ def listen(
     )  # fmt: skip
     log_to_stderr()
     asyncio.run(_run(settings, as_json=as_json))
+
+
+def _whole(path: Path | None) -> str | None:
+    return str(path.absolute()) if path is not None else None
 
 
 async def _run(settings: ListenerSettings, *, as_json: bool) -> None:

@@ -5,14 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl, PostgresDsn, checked_dsn
+from pytest_agog.cli.doors import (
+    AllReaders,
+    OpenMetrics,
+    RateLimit,
+    Readers,
+    TokenFile,
+    TrustedProxies,
+    door,
+    reload_on_hangup,
+)
+from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsMonitorUrl, NatsUrl, PostgresDsn, checked_dsn
 from pytest_agog.errors import ServiceError, UsageError
 from pytest_agog.masking import mask
 
@@ -32,6 +44,7 @@ def register(app: typer.Typer) -> None:
 def serve(
     nats_url: NatsUrl = DEFAULT_NATS,
     nats_creds: NatsCreds = None,
+    nats_monitor_url: NatsMonitorUrl = None,
     postgres_dsn: PostgresDsn = None,
     host: Annotated[str, typer.Option("--host", help="Where HTTP listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="HTTP port; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -46,6 +59,12 @@ def serve(
     ] = None,
     no_ingest: Annotated[bool, typer.Option("--no-ingest", help="Serve events and pages only.")] = False,
     no_http: Annotated[bool, typer.Option("--no-http", help="Ingest only.")] = False,
+    token_file: TokenFile = None,
+    rate_limit: RateLimit = None,
+    readers: Readers = None,
+    all_readers: AllReaders = None,
+    trusted_proxies: TrustedProxies = "",
+    open_metrics: OpenMetrics = False,
     patience: Annotated[
         str | None,
         typer.Option("--patience", help="End with 3 when it is not ready within this time; without it, keep trying."),
@@ -70,6 +89,8 @@ def serve(
     settings = CommsSettings(
         nats_url=nats_url, postgres_dsn=checked_dsn(postgres_dsn), nats_creds=nats_creds, host=host, port=port,
         ingest=not no_ingest, http=not no_http, workers=workers, retention=_retention(retention), artifacts=artifacts,
+        nats_monitor_url=nats_monitor_url or None,
+        door=door(token_file, rate_limit, readers, all_readers, trusted_proxies, open_metrics=open_metrics),
     )  # fmt: skip
     waits = _seconds("--patience", patience) if patience is not None else None
     log_to_stderr()
@@ -83,6 +104,7 @@ async def _run(settings: CommsSettings, patience: float | None, *, as_json: bool
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    reload_on_hangup(loop, settings.door)
     async with CommsService(settings) as service:
         if await _ready(service, stop, patience):
             _say_ready(service, as_json=as_json)
@@ -140,11 +162,19 @@ def _retention(text: str) -> float:
     return seconds
 
 
+TIMES: Final = "AGOG_LOG_TIMES"
+"""Set by `agog up`: each line of a log begins with its time, and `agog logs` merges them."""
+
+
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         from pytest_agog.report.text import one_line
 
-        return f"agog: {one_line(record.getMessage())}"
+        line = f"agog: {one_line(record.getMessage())}"
+        if not os.environ.get(TIMES):
+            return line
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return f"{when.replace('+00:00', 'Z')} {line}"
 
 
 def log_to_stderr() -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pytest_agog.cli.doors import TokenFile, door, handed_on
 from pytest_agog.cli.options import Json
+from pytest_agog.cli.serve import TIMES
 from pytest_agog.errors import BadInput, UsageError
 from pytest_agog.stage.parts import Part, PartProcess
 from pytest_agog.stage.targets import REFERENCE_CREW
@@ -60,6 +63,7 @@ def up(
         typer.Option("--config", help="Settings of orchestrator and listener; agog.toml in this folder, if there is."),
     ] = None,
     roadmap: Annotated[Path | None, typer.Option("--roadmap", help="The roadmap that the orchestrator keeps.")] = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Bring up the whole system on this machine, until Ctrl-C or SIGTERM: NATS with all streams, Postgres with all
@@ -71,6 +75,8 @@ def up(
     Example: agog up --port 8080 --nats-port 4222 --config agog.toml
     """
     parts = _parts(only)
+    door(token_file, None, None, None, "", open_metrics=False)  # what is wrong with it is told before anything starts
+    doors = handed_on(os.environ, token_file)
     if "comms" not in parts:
         nats_port = nats_port or port
     stop = threading.Event()
@@ -81,10 +87,10 @@ def up(
         dsn = running.enter_context(_postgres(folder, keep=data is not None)) if "postgres" in parts else None
         http: str | None = None
         if "comms" in parts and nats is not None and dsn is not None and not stop.is_set():
-            http = running.enter_context(_comms(folder, nats.url, dsn, host, port))
+            http = running.enter_context(_comms(folder, nats.url, dsn, host, port, doors))
         board: str | None = None
         if nats is not None and not stop.is_set():
-            crew = _Crew(folder, nats.url, dsn, host, config, roadmap)
+            crew = _Crew(folder, nats.url, dsn, host, config, roadmap, doors)
             if "listener" in parts:
                 running.enter_context(crew.listener())
             if "orchestrator" in parts:
@@ -187,8 +193,8 @@ def _database(server: PostgresServer, migrate: Callable[[str], None]) -> str:
 
 
 @contextlib.contextmanager
-def _comms(folder: Path, nats_url: str, dsn: str, host: str, port: int) -> Iterator[str]:
-    """Agent comms; yields the address of its pages.
+def _comms(folder: Path, nats_url: str, dsn: str, host: str, port: int, doors: Mapping[str, str]) -> Iterator[str]:
+    """Agent comms, with the variables of its `doors`; yields the address of its pages.
 
     Raises:
         ServiceDidNotStart: it did not come up.
@@ -197,7 +203,7 @@ def _comms(folder: Path, nats_url: str, dsn: str, host: str, port: int) -> Itera
     from pytest_agog.stage.targets import REFERENCE_COMMS
 
     # A fork server for one process would cost more than it saves.
-    part = replace(REFERENCE_COMMS, preload=())
+    part = replace(REFERENCE_COMMS, preload=(), env={**REFERENCE_COMMS.env, **doors, TIMES: "1"})
     component = Component("comms", part, folder / "comms.log", host=host, port=port)
     component.values = {"nats": nats_url, "postgres": dsn, "workers": "1", "instance": "1"}
     with component:
@@ -208,13 +214,15 @@ class _Crew:
     """Orchestrator and host listener of this system."""
 
     def __init__(
-        self, folder: Path, nats: str, dsn: str | None, host: str, config: Path | None, roadmap: Path | None
-    ) -> None:
+        self, folder: Path, nats: str, dsn: str | None, host: str, config: Path | None, roadmap: Path | None,
+        doors: Mapping[str, str],
+    ) -> None:  # fmt: skip
         if config is None and Path(SETTINGS).is_file():
             config = Path(SETTINGS)
         for file in (config, roadmap):
             if file is not None and not file.is_file():
                 raise UsageError(f"{file} is not there; give the path of a file")
+        self._doors = doors
         self._folder = folder
         self._host = host
         self._config = config
@@ -231,7 +239,10 @@ class _Crew:
     def orchestrator(self, port: int) -> Iterator[str]:
         """Yields the address of its board. Raises ServiceDidNotStart."""
         further = ("--roadmap", str(self._roadmap.absolute())) if self._roadmap is not None else ()
-        with self._run("orchestrator", REFERENCE_CREW.orchestrator, further, port) as url:
+        part = REFERENCE_CREW.orchestrator
+        assert isinstance(part, PartProcess)
+        guarded = replace(part, env={**part.env, **self._doors})
+        with self._run("orchestrator", guarded, further, port) as url:
             yield url
 
     @contextlib.contextmanager
@@ -243,7 +254,7 @@ class _Crew:
         place = words.index("--config")
         given = ["--config", str(self._config.absolute())] if self._config is not None else []
         words[place : place + 2] = [*given, *further]
-        env = {**part.env, "AGOG_GATE_DIR": str(self._folder / "gate")}
+        env = {**part.env, "AGOG_GATE_DIR": str(self._folder / "gate"), TIMES: "1"}
         component = Component(
             name, replace(part, command=tuple(words), env=env, preload=()), self._folder / f"{name}.log",
             host=self._host, port=port,

@@ -30,9 +30,11 @@ from pytest_agog.masking import MASK, is_secret_name, mask
 FIRST_CHAIN: Final = hashlib.sha256(b"agog ledger 1").hexdigest()
 _CHAIN: Final = re.compile(rb',"chain":"([0-9a-f]{64})"\}\Z')
 _SUSPICIOUS: Final = (
-    "://",
+    ":/",
     "eyj",
     "passw",
+    "passphrase",
+    "_pass",
     "pgpass",
     "secret",
     "api",
@@ -40,8 +42,26 @@ _SUSPICIOUS: Final = (
     "authorization",
     "cookie",
     "credential",
+    "bearer",
+    "private",
+    "access",
+    "%40",
+    "-----begin",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "sk-",
+    "agogt_",
+    "agog_session",
+    "akia",
+    "asia",
 )
-_SEED: Final = re.compile(r"S[OAUNCX][A-Z2-7]{56}")
+_SEED: Final = re.compile(r"S[OAUNCX][A-Z2-7]{8}[A-Z2-7\s|\u2502>]{48}")
 
 
 class _Line(BaseModel):

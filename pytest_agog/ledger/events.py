@@ -70,13 +70,15 @@ class EventReader:
     """Reads one URL from `start` until `close` and writes what comes into the ledger."""
 
     def __init__(
-        self, ledger: Ledger, name: str, url: str, *, last_event_id: str | None = None, drop_after: int | None = None
-    ) -> None:
+        self, ledger: Ledger, name: str, url: str, *, last_event_id: str | None = None, drop_after: int | None = None,
+        token: str | None = None,
+    ) -> None:  # fmt: skip
         self._ledger = ledger
         self.name = name
         self._url = url
         self._last_id = last_event_id
         self._drop_after = drop_after
+        self._token = token
         self._task: asyncio.Task[None] | None = None
         self._opened = asyncio.Event()
         self.status: int | None = None
@@ -125,6 +127,8 @@ class EventReader:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if self._last_id is not None:
             headers["Last-Event-ID"] = self._last_id
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
         async with client.stream("GET", self._url, headers=headers) as response:
             kind = response.headers.get("content-type", "")
             if response.status_code != 200 or not kind.startswith("text/event-stream"):
@@ -158,7 +162,7 @@ class EventReader:
     def _say(self, status: int | None, reason: str) -> None:
         if (status, reason) == (self.status, self.reason) and status != 200:
             return  # the same answer again says nothing new
-        self.status, self.reason = status, mask(reason[:300])
+        self.status, self.reason = status, mask(reason)[:300]
         self._ledger.append(ReaderConnected(self.name, mask(self._url), status, self._last_id, self.reason))
 
 

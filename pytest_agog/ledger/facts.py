@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pytest_agog.ledger.auth_facts import AuthSeen
+from pytest_agog.ledger.metrics_facts import MetricsSeen
+
 Headers = dict[str, str]
 PayloadId = str
 """SHA-256 of a stored payload, in hex."""
@@ -398,7 +401,7 @@ Fact = (
     | AgentSpawned | AgentHanded | NoticeSeen
     | ProcessStarted | ProcessOutput | ProcessExited
     | ReaderConnected | ReaderLost | EventSeen
-    | StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen | PageSeen
+    | StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen | PageSeen | AuthSeen | MetricsSeen
 )  # fmt: skip
-ProbeResult = StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen | PageSeen
+ProbeResult = StreamSeen | ConsumerSeen | TableSeen | RowsSeen | FileSeen | HttpSeen | PageSeen | AuthSeen | MetricsSeen
 """Facts that answer a probe."""

@@ -21,7 +21,7 @@ from pytest_agog.ledger.sites import Sites
 from pytest_agog.masking import mask
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page, Playwright, Request
+    from playwright.async_api import Browser, Page, Playwright, Request, Route
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 REMEDY: Final = (
@@ -31,6 +31,7 @@ _PATIENCE: Final = 15_000
 """Milliseconds."""
 _WIDTH: Final = 1280
 _HEIGHT: Final = 800
+_SIGN_IN: Final = "/sign-in"
 _HIGHEST: Final = 4000
 """Pixels; what lies below is not in the picture."""
 _WATCH: Final = "page_watch.js"
@@ -99,7 +100,7 @@ class Pages:
         except NoBrowser as error:
             return PageSeen(probe.key, probe.target, "", None, reason=str(error), browser=False)
         except Exception as error:
-            text = mask(" ".join(str(error).split())[:300]) or type(error).__name__
+            text = mask(" ".join(str(error).split()))[:300] or type(error).__name__
             return PageSeen(probe.key, probe.target, "", None, reason=text)
         finally:
             if once and opened is not None:
@@ -127,6 +128,8 @@ class Pages:
     async def _open(self, url: str) -> _Opened:
         browser = await self._running()
         page = await browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
+        if self._sites.token is not None:
+            await _sign_in(page, url, self._sites.token)
         opened = _Opened(page, url)
         origin = urlsplit(url)[:2]
 
@@ -141,7 +144,7 @@ class Pages:
             answer = await page.goto(url, wait_until="load", timeout=_PATIENCE)
             opened.status = answer.status if answer is not None else None
         except Exception as error:  # the page stays: a later look says what it shows then
-            opened.reason = mask(" ".join(str(error).split())[:300])
+            opened.reason = mask(" ".join(str(error).split()))[:300]
         return opened
 
     async def _seen(self, probe: PageProbe, opened: _Opened, payloads: Payloads) -> PageSeen:
@@ -176,9 +179,22 @@ class Pages:
             self._browser = await self._playwright.chromium.launch(executable_path=executable(), args=_arguments())
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            self._missing = f"the browser does not start: {mask(first[:200])}; {REMEDY}"
+            self._missing = f"the browser does not start: {mask(first)[:200]}; {REMEDY}"
             raise NoBrowser(self._missing) from None
         return self._browser
+
+
+async def _sign_in(page: Page, url: str, token: str) -> None:
+    """As people do, by the service's form; a service without one is shown the token with each request of the page."""
+    origin = "{}://{}".format(*urlsplit(url)[:2])
+    answer = await page.request.post(f"{origin}{_SIGN_IN}", form={"token": token, "next": "/"}, max_redirects=0)
+    if answer.status < 400 and "set-cookie" in answer.headers:
+        return
+
+    async def with_token(route: Route) -> None:
+        await route.continue_(headers={**route.request.headers, "authorization": f"Bearer {token}"})
+
+    await page.route(f"{origin}/**", with_token)
 
 
 async def _photograph(page: Page) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from pytest_agog.ledger import jetstream, monitor
+from pytest_agog.ledger import jetstream, metrics, monitor
+from pytest_agog.ledger.auth_facts import AuthSeen
 from pytest_agog.ledger.facts import (
     ConsumerSeen,
     FileSeen,
@@ -26,9 +27,11 @@ from pytest_agog.ledger.facts import (
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.payloads import Payloads
 from pytest_agog.ledger.probes import (
+    AuthProbe,
     ConsumerProbe,
     FileProbe,
     HttpProbe,
+    MetricsProbe,
     PageProbe,
     Probe,
     RowsProbe,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from pytest_agog.ledger.pages import Pages
+    from pytest_agog.ledger.permissions import Permissions
 
 LARGEST_FILE: Final = 64_000_000
 """Bytes of a file or an HTTP answer that are read."""
@@ -52,6 +56,7 @@ _PATIENCE: Final = 5.0
 _NATS_PATIENCE: Final = 2.0
 _NAME: Final = re.compile(r"[^\s.*>/\\\0]{1,255}")
 _NO_CONSUMER: Final = 10014
+_WRONG_TOKEN: Final = "wrong-" + "0" * 32
 
 
 class Prober:
@@ -70,6 +75,7 @@ class Prober:
         resolve: Callable[[str], Path],
         pages: Pages | None = None,
         names: WireNames = CONTRACT,
+        permissions: Permissions | None = None,
     ) -> None:
         self._client = client
         self._monitor_url = monitor_url
@@ -78,6 +84,7 @@ class Prober:
         self._resolve = resolve
         self._pages = pages
         self._names = names
+        self._permissions = permissions
         self._http: httpx.AsyncClient | None = None
 
     async def ask(self, probe: Probe, payloads: Payloads) -> ProbeResult:
@@ -100,6 +107,13 @@ class Prober:
                     reason = "this play has no pages"
                     return PageSeen(probe.key, probe.target, probe.target, None, reason=reason)
                 return await self._pages.look(probe, payloads)
+            case MetricsProbe():
+                return await metrics.look(probe, self._sites, self._http_client())
+            case AuthProbe():
+                if self._permissions is None:
+                    reason = "this play has no NATS"
+                    return AuthSeen(probe.key, probe.user, probe.operation, probe.on, (), reason=reason)
+                return await self._permissions.ask(probe)
 
     async def refresh(self, ledger: Ledger, probes: Iterable[Probe]) -> int:
         """Ask all `probes` at once; append the answers that differ from the last ones. Returns how many did."""
@@ -213,18 +227,20 @@ class Prober:
     # --- HTTP -------------------------------------------------------------------------------------------------------
     async def _request(self, probe: HttpProbe, payloads: Payloads) -> HttpSeen:
         url = probe.target
+        sent = list(probe.headers)
         if not urlsplit(url).scheme:
             whole = self._sites.url(url)
             if whole is None:
                 return HttpSeen(probe.key, probe.method, url, None, reason="this play has no HTTP service")
             url = whole
+            sent += self._token(probe)
         shown = mask(url)
         if urlsplit(url).scheme not in {"http", "https"}:
             return HttpSeen(probe.key, probe.method, shown, None, reason="only http and https are asked")
         try:
             async with (
                 asyncio.timeout(_PATIENCE),
-                self._http_client().stream(probe.method, url, headers=list(probe.headers)) as response,
+                self._http_client().stream(probe.method, url, headers=sent) as response,
             ):
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
@@ -241,6 +257,13 @@ class Prober:
             reason = f"the answer is larger than {LARGEST_FILE // 10**6} MB; not kept"
             return HttpSeen(probe.key, probe.method, shown, status, headers, reason=reason)
         return HttpSeen(probe.key, probe.method, shown, status, headers, payloads.put(bytes(body)))
+
+    def _token(self, probe: HttpProbe) -> list[tuple[str, str]]:
+        """The token goes to the play's own services only: never with a whole URL, which may be anybody's."""
+        own = any(name.lower() == "authorization" for name, _ in probe.headers)
+        if own or probe.access == "none" or self._sites.token is None:
+            return []
+        return [("Authorization", f"Bearer {self._sites.token if probe.access == 'given' else _WRONG_TOKEN}")]
 
     def _http_client(self) -> httpx.AsyncClient:
         import httpx

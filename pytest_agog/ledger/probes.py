@@ -62,12 +62,15 @@ class HttpProbe:
     """A URL, or a path on the target's HTTP service."""
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = field(default=())
+    access: str = "given"
+    """Whether a path is asked with the play's token (`given`), with a wrong one (`wrong`) or with `none`."""
 
     @property
     def key(self) -> str:
         # Headers may hold secrets; the key is shown, so it only tells which headers apart.
         told = f":{sha256(repr(self.headers).encode()).hexdigest()[:16]}" if self.headers else ""
-        return f"http:{self.method}:{self.target}{told}"
+        how = f":token={self.access}" if self.access != "given" else ""
+        return f"http:{self.method}:{self.target}{told}{how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +85,34 @@ class PageProbe:
         return f"page:{self.target}{':screenshot' if self.screenshot else ''}"
 
 
-Probe = StreamProbe | ConsumerProbe | TableProbe | RowsProbe | FileProbe | HttpProbe | PageProbe
+@dataclass(frozen=True, slots=True)
+class AuthProbe:
+    """Whether the server lets a user do something."""
+
+    user: str
+    operation: str
+    """`connect`, `publish`, `subscribe`, `create`, `delete`, `purge` or `consume`."""
+    on: str = ""
+    """A subject, a stream, or `stream/consumer`."""
+
+    @property
+    def key(self) -> str:
+        return f"auth:{self.user}:{self.operation}:{self.on}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsProbe:
+    """The series of one name."""
+
+    name: str
+    url: str | None = None
+    """Where; the target's own services when None."""
+
+    @property
+    def key(self) -> str:
+        return f"metrics:{self.name}:{self.url or ''}"
+
+
+Probe = (
+    StreamProbe | ConsumerProbe | TableProbe | RowsProbe | FileProbe | HttpProbe | PageProbe | AuthProbe | MetricsProbe
+)

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from pytest_agog.errors import NatsUnreachable, RecorderBehind
@@ -56,13 +57,23 @@ class Recorder:
     publishes again, and what is acknowledged as a duplicate of a message from before, does count.
 
     `monitor_url` is the server's monitoring port: with it the recorder writes down what the server says of itself, and
-    answers "no responders" where its own subscription would keep the server from doing so.
+    answers "no responders" where its own subscription would keep the server from doing so. `is_own` tells by its reply
+    subject a message with which the harness itself tries what is allowed; nobody said that.
     """
 
-    def __init__(self, ledger: Ledger, connect: Connect, *, baseline: bool, monitor_url: str | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        connect: Connect,
+        *,
+        baseline: bool,
+        monitor_url: str | None = None,
+        is_own: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._ledger = ledger
         self._line = Line(connect, self._on_message)
         self._monitor_url = monitor_url
+        self._is_own = is_own
         self._streams = Streams(ledger, self._line, baseline=baseline)
         self._pairing = pairing.Pairing()
         self._unclaimed: deque[tuple[int, MessageSeen, str]] = deque(maxlen=_UNCLAIMED)
@@ -126,6 +137,8 @@ class Recorder:
     # --- what the core subscription sees --------------------------------------------------------------------------
     def _on_message(self, msg: Msg) -> None:
         subject, reply = msg.subject, msg.reply
+        if self._is_own(reply):
+            return
         if self._pairing.expects(subject):
             self._on_ack(subject, msg.data)
         elif subject.startswith(_INTERNAL):

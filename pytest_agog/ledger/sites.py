@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin
 
@@ -22,6 +22,8 @@ class Sites:
     main: str | None = None
     """Agent comms, else the orchestrator, else the monitoring of NATS."""
     orchestrator: str | None = None
+    token: str | None = field(default=None, repr=False)
+    """What they demand, where they do; it is shown to them only."""
 
     def url(self, path: str) -> str | None:
         """The whole URL of a path; None when no service answers for it."""

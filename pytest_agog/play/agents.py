@@ -25,7 +25,8 @@ async def run_agent(context: PlayContext, work: Work) -> Ran:
 
 
 async def _run_command(context: PlayContext, work: Work, command: Sequence[str], timeout: float) -> Ran:  # noqa: ASYNC109
-    environment = {**context.environment(), **work.environment()}
+    # The address in the prompt is without credentials, which belong into the environment alone.
+    environment = {**work.environment(), **context.environment()}
     try:
         async with reads_of(context, work.chain, work.agent):
             finished = await commands.execute(context, work.agent, command, environment, work.prompt(), timeout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_agog.ledger.access import COMMS
 from pytest_agog.play import commands
 from pytest_agog.play.context import PlayContext, StepFailed
 from pytest_agog.scenario.comms_steps import Backfill
@@ -32,7 +33,7 @@ async def play_backfill(context: PlayContext, step: Step, arguments: Backfill) -
         if value is not None:
             command.append(f"--{option.replace('_', '-')}={value}")
     # Empty ones count as absent.
-    environment = {**dict.fromkeys(_NOT_MEANT, ""), **context.environment()}
+    environment = {**dict.fromkeys(_NOT_MEANT, ""), **context.environment(COMMS)}
     context.progress(f"backfilling {arguments.run_id or arguments.workflow_uid or arguments.dir}")
     finished = await commands.execute(context, NAME, command, environment, b"", TIMEOUT)
     if finished.timed_out or finished.exit != arguments.expect_exit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,10 @@ async def execute(
     )
     ledger.append(ProcessStarted(name, shown_command(command), process.pid))
     finished = await process.communicate(stdin, seconds=timeout)
+    secrets = masking.known_secrets({**inherited(), **environment})
+    finished = dataclasses.replace(
+        finished, stdout=masking.hide(finished.stdout, secrets), stderr=masking.hide(finished.stderr, secrets)
+    )
     record_end(ledger, name, finished, time.monotonic() - began)
     return finished
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_agog.checks.base import Verdict
 from pytest_agog.checks.registry import Checks
 from pytest_agog.errors import AgogError
+from pytest_agog.ledger.access import AGENTS, ANYBODY, Access
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.play.watching import LedgerWatcher
 from pytest_agog.scenario.scenario import Scenario
@@ -81,7 +82,7 @@ class PlayContext:
         """The deliverable engine through which `agent` publishes and reads, with a connection of its own."""
         if agent not in self._engines:
             self._engines[agent] = await self.target.deliverables(
-                self.stage.nats.url, LedgerWatcher(self.ledger, agent)
+                self.stage.given_access(AGENTS), LedgerWatcher(self.ledger, agent)
             )
         return self._engines[agent]
 
@@ -96,23 +97,32 @@ class PlayContext:
 
     @property
     def nats_url(self) -> str:
-        """Where commands connect: the first server that steps have left running, for many clients take one address."""
+        """Where commands connect: the first server that steps have left running, for many clients take one address.
+
+        Without credentials, which are in the commands' environment alone.
+        """
         addresses = self.stage.nats.url.split(",")
         up = [address for number, address in enumerate(addresses, 1) if number not in self.down]
         return (up or addresses)[0].strip()
 
-    def environment(self) -> Mapping[str, str]:
-        """What commands find in their environment, on top of the harness's own."""
-        found = {"NATS_URL": self.nats_url, "AGENT_OUTPUT_DIR": str(self.stage.output_folder)}
+    def environment(self, user: str = AGENTS) -> Mapping[str, str]:
+        """What commands find in their environment, on top of the harness's own: as `user` of NATS."""
+        access = self._access(user)
+        found = {"NATS_URL": access.url, **access.environment(), "AGENT_OUTPUT_DIR": str(self.stage.output_folder)}
         if self.stage.postgres_dsn is not None:
             found["DATABASE_URL"] = self.stage.postgres_dsn
         if self.stage.has_comms:
             found["AGOG_COMMS_URL"] = self.stage.comms_url()
         if self.stage.orchestrator_url is not None:
             found["AGOG_ORCHESTRATOR_URL"] = self.stage.orchestrator_url
-        if self.stage.options.nats_creds is not None:
-            found["NATS_CREDS"] = str(self.stage.options.nats_creds)
+        if self.stage.http_token is not None:
+            found["AGOG_HTTP_TOKEN"] = self.stage.http_token
         return found
+
+    def _access(self, user: str) -> Access:
+        if user == ANYBODY:
+            return Access(self.nats_url, ca=self.stage.given_access(AGENTS).ca)
+        return self.stage.given_access(user).at(self.nats_url)
 
     @property
     def servers(self) -> int:

@@ -2,9 +2,9 @@
 
 Commands fetch with any client, so nobody tells the harness what was read. But replies to direct gets, `STREAM.MSG.GET`
 and consumers all travel to inboxes in the same account, where a second connection can see them. The harness's own
-inboxes are told by their prefix. Inboxes with a prefix other than `_INBOX` (accounts with private inboxes) and what
-a core subscription sees live cannot be seen. The whole message counts, since it crossed the wire. A report that lies in
-the object store counts once for each time that it is read: its chunks are put together to one text.
+inboxes are told by their prefix. Inboxes with a prefix other than `_INBOX` and that of the user `agents`, and what
+a core subscription sees live, cannot be seen. The whole message counts, since it crossed the wire. A report that lies
+in the object store counts once for each time that it is read: its chunks are put together to one text.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json
 
+from pytest_agog.ledger.access import AGENTS
 from pytest_agog.ledger.facts import AgentHanded
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.line import OWN_INBOXES
@@ -54,9 +55,11 @@ class _Delivery:
 async def reads_of(context: PlayContext, chain: int, agent: str) -> AsyncIterator[None]:
     """While this is open, deliverables that are handed out to an inbox count as handed to `agent`."""
     reads = _Reads(context.ledger, chain, agent)
-    listening = await context.client.subscribe(
-        "_INBOX.>", cb=reads.on_message, pending_msgs_limit=0, pending_bytes_limit=0
-    )
+    inboxes = dict.fromkeys(("_INBOX", context.stage.given_access(AGENTS).inbox_prefix))
+    listening = [
+        await context.client.subscribe(f"{inbox}.>", cb=reads.on_message, pending_msgs_limit=0, pending_bytes_limit=0)
+        for inbox in inboxes
+    ]
     await context.client.flush()
     try:
         yield
@@ -64,7 +67,8 @@ async def reads_of(context: PlayContext, chain: int, agent: str) -> AsyncIterato
         # The server delivers in order: after a round trip everything that was sent before has arrived. It may be gone.
         with contextlib.suppress(Exception):
             await context.client.flush(1)
-            await listening.drain()  # type: ignore[no-untyped-call]
+            for subscription in listening:
+                await subscription.drain()  # type: ignore[no-untyped-call]
         reads.finish()
 
 

@@ -45,6 +45,7 @@ async def _open_events(context: PlayContext, name: str, selector: EventSelector,
         url,
         last_event_id=None if selector.last_event_id is None else str(selector.last_event_id),
         drop_after=selector.drop_after,
+        token=context.stage.http_token,
     )
     before = context.readers.pop(name, None)
     if before is not None:

@@ -19,6 +19,7 @@ from pytest_agog.errors import AgogError, BadInput, RecorderBehind
 from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted, WireNamed
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.pages import Pages
+from pytest_agog.ledger.permissions import Permissions
 from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.recorder import Recorder
 from pytest_agog.ledger.sites import Sites
@@ -137,7 +138,7 @@ async def _prepare(stage: Stage, target: Target) -> None:
     """Create the contract's streams, unless the scenario wants an empty server."""
     if stage.scenario.services.nats.streams == "wire":
         agents = further_agents(stage.scenario)
-        await target.prepare_streams(stage.nats.url, stage.nats.replicas, agents or None)
+        await target.prepare_streams(stage.given_access(), stage.nats.replicas, agents or None)
     if needs_listener(stage.scenario) or needs_orchestrator(stage.scenario):
         from pytest_agog.play import casting
 
@@ -178,9 +179,16 @@ class _Run:
         """The harness's connections, its recorder and its prober; all are let go of, whatever happens."""
         stage = self._stage
         external = self._options.stage.backend == "external"
-        recorder = Recorder(self._ledger, self._connect, monitor_url=stage.nats.monitor_url, baseline=external)
+        permissions = Permissions(stage.access)
+        recorder = Recorder(
+            self._ledger,
+            self._connect,
+            monitor_url=stage.nats.monitor_url,
+            baseline=external,
+            is_own=permissions.is_own,
+        )
         client = await self._connect()
-        sites = Sites(stage.http_url or stage.nats.monitor_url, stage.orchestrator_url)
+        sites = Sites(stage.http_url or stage.nats.monitor_url, stage.orchestrator_url, stage.http_token)
         pages = Pages(sites if stage.http_url is not None else None)
         prober = Prober(
             client,
@@ -190,6 +198,7 @@ class _Run:
             resolve=self._resolve,
             names=self._options.target.names,
             pages=pages,
+            permissions=permissions,
         )
         context = PlayContext(
             scenario=self._scenario,
@@ -216,8 +225,8 @@ class _Run:
 
     async def _connect(self) -> Client:
         """One of the harness's own connections."""
-        creds = self._options.stage.nats_creds
-        return await connect_nats(self._stage.nats.url, creds=creds, name="agog-harness", inbox=HARNESS_INBOX)
+        access = self._stage.given_access()
+        return await connect_nats(access.addresses, access=access, name="agog-harness", inbox=HARNESS_INBOX)
 
     def _resolve(self, written: str) -> Path:
         """Where a file is that a check names.

@@ -19,7 +19,7 @@ async def play_run(context: PlayContext, step: Step, run: Run) -> None:
         CommandNotFound: it cannot be started.
     """
     name = run.as_ or run.command[0]
-    environment = {**context.environment(), **run.env}
+    environment = {**context.environment(run.user), **run.env}
     context.progress(f"running {name}")
     finished = await commands.execute(context, name, run.command, environment, (run.stdin or "").encode(), run.timeout)
     if finished.timed_out or finished.exit != run.expect_exit:

@@ -44,6 +44,7 @@ class HttpServer:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", server_header=False,
+            proxy_headers=False,  # whom to believe about whom a request is from is the door's business
             timeout_graceful_shutdown=_GRACE, timeout_keep_alive=30,
         )  # fmt: skip
         self._server = _Server(config)

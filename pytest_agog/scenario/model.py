@@ -62,10 +62,13 @@ class NatsService(Strict):
     """How often JetStream flushes to disk; `always` before each ack."""
     store_limit: Size | None = None
     """JetStream's file store limit (max_file_store)."""
-    auth: Literal["none"] = "none"
-    """Accounts."""
-    tls: Literal[False] = False
-    """Encryption."""
+    auth: Literal["none", "accounts"] = "none"
+    """`accounts` asks who connects: the harness, orchestrator and listener are `system`, agents and `run` steps are
+    `agents`, comms is `jangar`. Each may do no more than it needs to."""
+    credentials: Literal["passwords", "nkeys", "jwt"] = "passwords"
+    """How users show who they are with `auth: accounts`; `jwt` stands for credentials files."""
+    tls: bool = False
+    """Encryption; the harness signs the server's certificate, and everything that connects verifies it."""
 
 
 class PostgresService(Strict):
@@ -79,6 +82,11 @@ class CommsService(Strict):
     """How many of them run side by side on one consumer and one database."""
     workers: int = Field(default=1, ge=1, le=8)
     """Ingest workers in each."""
+    token: bool = False
+    """Its events and pages demand a token, which is made for the play: it is in AGOG_HTTP_TOKEN of comms and commands,
+    and the harness's own readers, pages and requests use it."""
+    env: dict[str, Word] = Field(default_factory=dict)
+    """Further environment variables of each, such as `{AGOG_HTTP_RATE_LIMIT: 3/m}`."""
 
 
 class Services(Strict):
@@ -206,6 +214,8 @@ class Run(Strict):
     """Text on its standard input."""
     env: dict[str, Word] = Field(default_factory=dict)
     """Further environment variables."""
+    user: Literal["agents", "system", "jangar", "nobody"] = "agents"
+    """With `auth: accounts`: the user of NATS whose credentials it finds in its environment."""
 
 
 class Wait(Strict):

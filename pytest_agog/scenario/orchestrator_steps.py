@@ -21,6 +21,8 @@ class OrchestratorService(Strict):
 
     instances: int = Field(default=1, ge=1, le=4)
     """How many of them run side by side on one state."""
+    token: bool = False
+    """Its board and metrics demand a token, as those of comms do with the same setting."""
     config: Tables = Field(default_factory=dict)
     """Its settings, as the tables of an `agog.toml`: `{orchestrator: {mode: turns}, gate: {…}, budget: {…}}`."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_agog.errors import AgogError, UsageError
 from pytest_agog.selection import SUFFIXES, Selected, select
-from pytest_agog.session.options import paths_given
+from pytest_agog.session.options import asked_for_gate, paths_given
 from pytest_agog.session.run import run_of
 
 
@@ -21,24 +21,29 @@ def begin(config: pytest.Config) -> None:
     """
     words = config.getoption("agog_scenario")
     given = paths_given(config)
-    if words is None and not plays_scenarios(config):
+    gated = asked_for_gate(config)
+    if words is None and not gated and not plays_scenarios(config):
         return
     try:
         run = run_of(config)
+        gate = [_gate_argument(run.options.gate)] if run.options.gate is not None else []
         _ = run.target  # read now: a target that is wrong ends the run before it begins
         if run.options.report is not None and not hasattr(config, "workerinput"):
             from pytest_agog.session.telling import prepare_report
 
             prepare_report(run.options.report)
         if words is None:
+            if gate:
+                config.args = [*given, *gate]
+                config.args_source = pytest.Config.ArgsSource.ARGS
             return
         swallowed = "--agog-scenario" in config.invocation_params.args
         chosen = select(words, run.options.folders, run.options.start, hint=swallowed)
-        config.args = [*given, *(_argument(selected, run.options.start) for selected in chosen)]
+        config.args = [*given, *gate, *(_argument(selected, run.options.start) for selected in chosen)]
     except AgogError as error:
         raise pytest.UsageError(str(error)) from None
     config.args_source = pytest.Config.ArgsSource.ARGS
-    run.alone = not given
+    run.alone = not given and not gate
     if run.alone:
         # pytest shows ids as if they began at rootdir, which it guesses from option values too. Nothing but scenarios
         # is collected, and their ids begin where pytest was called.
@@ -51,6 +56,17 @@ def plays_scenarios(config: pytest.Config) -> bool:
     if config.getoption("agog_scenario") is not None:
         return True
     return any(path.partition("::")[0].endswith(SUFFIXES) for path in config.args)
+
+
+def _gate_argument(path: Path) -> str:
+    """The settings file as pytest takes it.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if not path.is_file():
+        raise UsageError(f"--agog-gate: there is no {path}; write one with a table [gate], or give --agog-gate-config")
+    return str(path)
 
 
 def _argument(selected: Selected, start: Path) -> str:

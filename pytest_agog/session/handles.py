@@ -103,6 +103,7 @@ class Player:
 
     async def playing(self, what: Scenario | Path | str) -> PlayResult:
         """The same, without blocking the event loop."""
+        self._run.need_engine()
         result = await asyncio.wrap_future(self._run.loop.submit(self._run.playing(self._one(what))))
         self._run.played(result)
         return result

@@ -13,9 +13,10 @@ import pytest
 from pytest_agog.errors import UsageError
 from pytest_agog.selection import bundled_scenarios
 
-BACKENDS: Final = ("embedded", "cluster", "external")
+BACKENDS: Final = ("embedded", "cluster", "container", "external")
 PARTS: Final = ("browser", "docker", "prometheus")
 """What may be missing on a machine, so that a claim is skipped; `--agog-require` refuses such a skip."""
+GATE_SETTINGS: Final = "agog.toml"
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
 
@@ -38,12 +39,14 @@ class Form:
 
 
 FORMS: Final = (
-    Form("backend", "where services come from: embedded (default), cluster, external", "BACKEND", repeated=True),
+    Form("backend", "services: embedded (default), cluster, container or external", "BACKEND", repeated=True),
     Form("nats_url", "an existing NATS server; implies --agog-backend=external", "URL", repeated=True),
     Form("postgres_dsn", "an existing Postgres server", "DSN", repeated=True),
     Form("target", "a YAML file that describes the system under test", "FILE", "path", repeated=True),
     Form("require", "refuse to skip claims for want of these: " + ", ".join(PARTS), "PART,…", "words", repeated=True),
     Form("report", "write report.json, report.html, summary.md and the ledgers to this folder", "DIR", "path"),
+    Form("gate", "run the commands of [gate] in agog.toml as items; fail unless work would be accepted", kind="flag"),
+    Form("gate_config", "another settings file for --agog-gate", "FILE", "path"),
     Form("keep", "leave services up after the last scenario and print their addresses", kind="flag"),
     Form("debug", "show Python tracebacks", kind="flag"),
 )  # fmt: skip
@@ -65,6 +68,8 @@ class Options:
     target: Path | None = None
     require: frozenset[str] = frozenset()
     report: Path | None = None
+    gate: Path | None = None
+    """The settings file whose gate is run, if one is."""
     keep: bool = False
     debug: bool = False
     repeated: tuple[str, ...] = ()
@@ -114,10 +119,16 @@ def read_options(config: pytest.Config) -> Options:
         target=found["target"],
         require=_parts(found["require"]),
         report=found["report"],
+        gate=(found["gate_config"] or start / GATE_SETTINGS) if found["gate"] else None,
         keep=bool(found["keep"]),
         debug=bool(found["debug"]),
         repeated=tuple(_repeated(config)),
     )
+
+
+def asked_for_gate(config: pytest.Config) -> bool:
+    """Whether the gate is to be run, without reading the other options."""
+    return bool(_value(config, next(form for form in FORMS if form.name == "gate")))
 
 
 def _value(config: pytest.Config, form: Form) -> Any:

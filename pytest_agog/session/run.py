@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_agog.errors import UsageError
+from pytest_agog.errors import ServiceError, UsageError
 from pytest_agog.session.folders import Folders
 from pytest_agog.session.options import Options, read_options
 from pytest_agog.session.stopping import Stopping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_agog.session.telling import Told
     from pytest_agog.stage.pgcache import Template
     from pytest_agog.stage.pool import PostgresPool
+    from pytest_agog.stage.postgres import PostgresServer
     from pytest_agog.stage.targets import Target
 
 KEY = pytest.StashKey["AgogRun"]()
@@ -66,6 +67,8 @@ class AgogRun:
         self._pool: PostgresPool | None = None
         self._pool_folder: Path | None = None
         self._pool_stays = False
+        self._engine_lacks: str | None = None
+        """What lacks for containers; None as long as nobody asked."""
         self._stopping = Stopping()
         self._stopping.begin(worker=hasattr(config, "workerinput"))
 
@@ -124,6 +127,7 @@ class AgogRun:
         progress: Callable[[str], None] = _say_nothing,
     ) -> PlayResult:
         """Play `scenario` to its end and wait for it; judge the claims whose ids are `wanted`, or all."""
+        self.need_engine()
         result = self.loop.call(self.playing(scenario, wanted, progress))
         self.played(result)
         return result
@@ -199,6 +203,24 @@ class AgogRun:
             self._loop = BackgroundLoop()
         return self._loop
 
+    def need_engine(self) -> None:
+        """Skip the item that is about to play in containers on a machine without an engine, or fail it where
+        --agog-require names `docker`.
+
+        Raises:
+            ServiceError: there is none, and there must be.
+        """
+        if self.options.backend != "container":
+            return
+        if self._engine_lacks is None:
+            from pytest_agog.stage.engine import missing
+
+            self._engine_lacks = missing()
+        if self._engine_lacks and "docker" in self.options.require:
+            raise ServiceError(f"{self._engine_lacks} (--agog-require=docker refuses to skip)")
+        if self._engine_lacks:
+            pytest.skip(self._engine_lacks)
+
     def postgres(self) -> PostgresPool:
         """The embedded Postgres of this process; it starts when somebody first asks it for a database."""
         if self._pool is None:
@@ -207,7 +229,12 @@ class AgogRun:
 
             self._pool_folder = self.folders.new("postgres", lasting=self.options.keep)
             options = PostgresOptions(template=self._template(), outlive=self.options.keep)
-            self._pool = PostgresPool(self._pool_folder / "server", options)
+            server: PostgresServer | None = None
+            if self.options.backend == "container":
+                from pytest_agog.stage.container_postgres import ContainerPostgres
+
+                server = ContainerPostgres(self._pool_folder / "server", options)
+            self._pool = PostgresPool(self._pool_folder / "server", options, server)
         return self._pool
 
     def _template(self) -> Template:

@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_agog.ledger.access import HARNESS
 from pytest_agog.scenario import model
 from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage.guarding import Guard
 from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.services import LeftUp, NatsService
 
 if TYPE_CHECKING:
     from pytest_agog.stage.cluster import NatsCluster
 
 
-def own_nats(wanted: model.NatsService, folder: Path, *, cluster: bool, outlive: bool) -> NatsServer | NatsCluster:
-    """A nats-server as the scenario wants it, or three of them; not started."""
+def own_nats(
+    wanted: model.NatsService, folder: Path, *, cluster: bool, outlive: bool, security: Mapping[str, Any] | None = None,
+    containers: bool = False,
+) -> NatsServer | NatsCluster:  # fmt: skip
+    """A nats-server as the scenario wants it, or three of them; not started. `security`: what it asks of clients."""
     options = NatsOptions(
         max_payload=wanted.max_payload,
         sync_interval=wanted.sync_interval,
         store_limit=wanted.store_limit,
         outlive=outlive,
+        security=security or {},
     )
+    if containers:
+        from pytest_agog.stage.containers import container_nats
+
+        return container_nats(folder, options, cluster=cluster)
     if not cluster:
         return NatsServer(folder, options)
     from pytest_agog.stage.cluster import NatsCluster
 
     return NatsCluster(folder, options)
+
+
+def servers_left_up(nats: NatsService, guard: Guard) -> list[LeftUp]:
+    """Our nats-servers that stay, with the harness's own user in their address."""
+    from pytest_agog.stage.cluster import NatsCluster
+
+    servers = nats.servers if isinstance(nats, NatsCluster) else [nats]
+    found: list[LeftUp] = []
+    for number, server in enumerate(servers, start=1):
+        if isinstance(server, NatsServer) and server.alive:
+            name = "nats" if len(servers) == 1 else f"nats-{number}"
+            known = guard.access(HARNESS, server.url)
+            found.append(LeftUp(name, known.url if known is not None else server.url, server.pid))
+            found.append(LeftUp(f"{name} monitor", server.monitor_url, None))
+    return found
 
 
 async def import_client() -> None:

@@ -75,18 +75,7 @@ class NatsCluster:
             ServiceDidNotStart: a server ended, or there was no leader within `patience` seconds.
         """
         if not self.servers:
-            ports = [ReservedPort() for _ in range(SIZE)]
-            routes = [f"nats-route://{port}" for port in ports]
-            name = f"agog-{secrets.token_hex(4)}"
-            self.servers = tuple(
-                NatsServer(
-                    self.folder / f"n{number}",
-                    replace(self.options, port=0, monitor_port=0),
-                    name=f"{name}-n{number}",
-                    membership=Membership(name, port, routes),
-                )
-                for number, port in enumerate(ports, 1)
-            )
+            self.servers = self._make(f"agog-{secrets.token_hex(4)}")
         try:
             for server in self.servers:
                 server.start()
@@ -125,6 +114,19 @@ class NatsCluster:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _make(self, name: str) -> tuple[NatsServer, ...]:
+        ports = [ReservedPort() for _ in range(SIZE)]
+        routes = [f"nats-route://{port}" for port in ports]
+        return tuple(
+            NatsServer(
+                self.folder / f"n{number}",
+                replace(self.options, port=0, monitor_port=0),
+                name=f"{name}-n{number}",
+                membership=Membership(name, port, routes),
+            )
+            for number, port in enumerate(ports, 1)
+        )
 
     def _chosen(self, server: int | None) -> tuple[NatsServer, ...]:
         if server is None:

@@ -49,6 +49,10 @@ class Component:
         self.host = host
         self.values: dict[str, str] = {}
         """The variables of the services; set before `start`, and again when their addresses change."""
+        self.credentials: dict[str, str] = {}
+        """Environment variables with which it shows NATS who it is; those of the part outrank them."""
+        self.further: dict[str, str] = {}
+        """Environment variables beside those of the part, as they are."""
         self._log = log
         self._number = port
         self._outlive = outlive
@@ -163,7 +167,8 @@ class Component:
     def _launch(self, values: Mapping[str, str]) -> ManagedProcess:
         part = self.part
         words = [filled(word, values) for word in part.command]
-        environment = {**inherited(), **{name: filled(text, values) for name, text in part.env.items()}}
+        own = {name: filled(text, values) for name, text in part.env.items()}
+        environment = {**inherited(), **self.credentials, **own, **self.further}
         # What is to outlive the harness cannot be the child of something that does not.
         if part.preload and words[0] == "agog" and not self._outlive:
             from pytest_agog.stage.forkserver import ForkedProcess, NoForkServer

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_agog.errors import UsageError
+from pytest_agog.ledger.access import Access
 from pytest_agog.scenario.model import CommsService
-from pytest_agog.stage import links
+from pytest_agog.stage import doors, links
 from pytest_agog.stage.component import Component, at_once
 from pytest_agog.stage.parts import Part, PartElsewhere
 from pytest_agog.stage.services import LeftUp
@@ -23,12 +24,20 @@ def _no_instance(number: int) -> UsageError:
     return UsageError(f"there is no comms {number}; `services: {{comms: {{instances: {number}}}}}` starts it")
 
 
+def monitored(url: str) -> dict[str, str]:
+    """The environment that tells a part where NATS tells of itself."""
+    return {"NATS_MONITOR_URL": url} if url else {}
+
+
 @dataclass(frozen=True)
 class Addresses:
     """Where a part finds the services."""
 
-    nats: str
+    nats: Access
+    """As the user of the part."""
     postgres: str
+    monitor: str = ""
+    """Where NATS tells of itself over HTTP."""
 
 
 class Comms:
@@ -38,8 +47,9 @@ class Comms:
     """
 
     def __init__(
-        self, part: Part, wanted: CommsService, folder: Path, *, cuts: Collection[str] = (), keep: bool = False
-    ) -> None:
+        self, part: Part, wanted: CommsService, folder: Path, *, cuts: Collection[str] = (), keep: bool = False,
+        token: str | None = None,
+    ) -> None:  # fmt: skip
         self.part = part
         self.links: dict[str, links.Link] = {}
         self.instances: list[Component] = []
@@ -55,6 +65,7 @@ class Comms:
             name = "comms" if wanted.instances == 1 else f"comms-{number}"
             component = Component(name, part, folder / f"{name}.log", outlive=keep)
             component.values = {"workers": str(wanted.workers), "instance": str(number)}
+            component.further = {**wanted.env, **doors.environment(token if wanted.token else None)}
             self.instances.append(component)
 
     def url(self, instance: int = 1) -> str:
@@ -90,11 +101,12 @@ class Comms:
         """
         nats, postgres = addresses.nats, addresses.postgres
         if links.COMMS_NATS in self._cuts:
-            nats = (await self._open(links.COMMS_NATS, links.nats_services(nats))).in_nats(nats)
+            link = await self._open(links.COMMS_NATS, links.nats_services(nats.addresses))
+            nats = nats.at(link.in_nats(nats.addresses))
         if links.COMMS_POSTGRES in self._cuts:
             link = await self._open(links.COMMS_POSTGRES, [links.postgres_service(postgres)])
             postgres = link.in_dsn(postgres)
-        self._point_at(Addresses(nats, postgres))
+        self._point_at(Addresses(nats, postgres, addresses.monitor))
         await self._all(Component.start)
         if links.READER_COMMS in self._cuts:
             await self._open(links.READER_COMMS, [links.http_service(url) for url in self._own_urls()])
@@ -140,7 +152,8 @@ class Comms:
 
     def _point_at(self, addresses: Addresses) -> None:
         for one in self.instances:
-            one.values |= {"nats": addresses.nats, "postgres": addresses.postgres}
+            one.values |= {**addresses.nats.variables(), "postgres": addresses.postgres}
+            one.credentials = {**addresses.nats.environment(), **monitored(addresses.monitor)}
 
     async def _open(self, name: str, services: list[links.Service]) -> links.Link:
         link = self.links[name] = links.Link(name, services)

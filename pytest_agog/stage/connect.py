@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_agog.errors import CredentialsRefused, JetStreamDisabled, NatsUnreachable, NatsUrlInvalid
+from pytest_agog.errors import (
+    CertificateRefused,
+    CertificateUnreadable,
+    CredentialsRefused,
+    JetStreamDisabled,
+    NatsUnreachable,
+    NatsUrlInvalid,
+    ServiceError,
+    TlsMissing,
+)
+from pytest_agog.ledger.access import Access, given
 from pytest_agog.masking import mask
 
 if TYPE_CHECKING:
@@ -17,10 +28,14 @@ if TYPE_CHECKING:
 
 FIRST_CONNECT = 2.0
 """Seconds for the first connection, all servers of the URL together."""
+CLOSE_WITHIN = 0.5
+"""Seconds for letting go of a connection that did not come about: after a handshake that failed nobody closes the
+stream on which it began, and nats-py waits for that."""
 RECONNECT_WAIT = 0.05
 HARNESS_INBOX = "_INBOX.agog_play"
 """Inboxes of the player itself: within what a user with the usual `_INBOX.>` may subscribe, and told from others."""
 _SCHEMES = ("nats", "tls", "ws", "wss")
+NO_TLS = "the server offers no TLS"
 _LOG = logging.getLogger(__name__)
 _REFUSALS = ("authorization violation", "authentication", "user authentication", "permissions violation", "revoked")
 
@@ -32,24 +47,28 @@ async def connect_nats(
     name: str = "agog",
     patience: float = FIRST_CONNECT,
     inbox: str = "_INBOX",
+    access: Access | None = None,
 ) -> Client:
     """Connect to NATS at `url` (several servers separated by commas).
 
     The first connection succeeds within `patience` seconds or fails with the reason. One that is lost later is tried
     again every 50 ms for as long as it takes; what the client reports meanwhile goes to the log. Replies to it travel
-    on subjects that begin with `inbox`.
+    on subjects that begin with `inbox`. `access` stands for address and credentials.
 
     Raises:
         NatsUnreachable: nobody answers, or not as NATS does.
-        CredentialsRefused: user, password, token or credentials file are wrong.
+        CredentialsRefused: user, password, token, nkey or credentials file are wrong.
+        CertificateRefused, TlsMissing: the server is not proven to be the one that is meant.
         NatsUrlInvalid: `url` is no address.
     """
-    from nats.aio.client import Client
+    from pytest_agog.stage.verifying import VerifyingClient
 
-    servers = _servers(url)
-    if creds is not None and not creds.is_file():  # noqa: ASYNC240 - one stat
-        raise CredentialsRefused(url=mask(url), reason=f"there is no file {creds}")
-    client = Client()
+    access = access or given(url, creds)
+    url, servers = access.url, _servers(access.url)
+    for file in (access.creds, access.nkey):
+        if file is not None and not file.is_file():
+            raise CredentialsRefused(url=mask(url), reason=f"there is no file {file}")
+    client = VerifyingClient()
     seen: list[Exception] = []
 
     async def note(error: Exception) -> None:
@@ -65,17 +84,19 @@ async def connect_nats(
                 name=name,
                 inbox_prefix=inbox,
                 error_cb=note,
-                user_credentials=str(creds) if creds else None,
+                user_credentials=str(access.creds) if access.creds else None,
+                nkeys_seed=str(access.nkey) if access.nkey else None,
+                tls=_tls(access),
                 connect_timeout=max(1, int(patience)),
                 # The client tries a server this often on the first connect too; below 1 it would never give up.
                 max_reconnect_attempts=1,
                 reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type]  # seconds; fractions work
             )
     except Exception as error:
-        await close_nats(client)
+        await close_nats(client, CLOSE_WITHIN)
         raise _explain(url, error, seen) from error
     except BaseException:
-        await close_nats(client)
+        await close_nats(client, CLOSE_WITHIN)
         raise
     client.options["max_reconnect_attempts"] = -1
     return client
@@ -102,6 +123,15 @@ async def require_jetstream(client: Client, url: str) -> None:
         raise JetStreamDisabled(url=mask(url)) from error
 
 
+def _tls(access: Access) -> ssl.SSLContext | None:
+    try:
+        return access.tls()
+    except OSError as error:
+        absent = isinstance(error, FileNotFoundError)
+        reason = error.strerror if absent and error.strerror else "it holds no certificate in PEM"
+        raise CertificateUnreadable(path=access.ca, reason=reason) from error
+
+
 def _servers(url: str) -> list[str]:
     """The servers of a URL, each seen to be an address."""
     servers = [server.strip() for server in url.split(",") if server.strip()]
@@ -124,7 +154,7 @@ def _is_refusal(error: Exception) -> bool:
     return any(word in str(error).lower() for word in _REFUSALS)
 
 
-def _explain(url: str, error: Exception, seen: list[Exception]) -> NatsUnreachable | CredentialsRefused:
+def _explain(url: str, error: Exception, seen: list[Exception]) -> ServiceError:
     """The client gives up with "no servers"; what it met on the way says why."""
     causes = [*seen, error]
     refusal = next((cause for cause in causes if _is_refusal(cause)), None)
@@ -132,6 +162,12 @@ def _explain(url: str, error: Exception, seen: list[Exception]) -> NatsUnreachab
         return CredentialsRefused(url=mask(url), reason=_words(refusal))
     if type(error).__name__ in ("InvalidUserCredentialsError", "FileNotFoundError", "PermissionError"):
         return CredentialsRefused(url=mask(url), reason=_words(error))
+    unsafe = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if unsafe is not None:
+        said = getattr(unsafe, "verify_message", "") or unsafe.reason or str(unsafe)
+        return CertificateRefused(url=mask(url), reason=said.rstrip("."))
+    if any(NO_TLS in str(cause) for cause in causes):
+        return TlsMissing(url=mask(url))
     return NatsUnreachable(url=mask(url), reason=_words(seen[-1] if seen else error))
 
 

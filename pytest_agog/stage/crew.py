@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_agog.errors import UsageError
+from pytest_agog.ledger.access import Access
 from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage import doors
 from pytest_agog.stage.blocking import blocking
 from pytest_agog.stage.component import Component, at_once
+from pytest_agog.stage.components import monitored
 from pytest_agog.stage.needs import needs_listener, needs_orchestrator, roadmap_of
 from pytest_agog.stage.parts import CrewParts, Part, PartElsewhere
 from pytest_agog.stage.services import LeftUp
@@ -28,7 +31,10 @@ MORNING: Final = "T09:00:00Z"
 class Crew:
     """Instances of orchestrator and listener. Their settings file stands in the play's folder."""
 
-    def __init__(self, parts: CrewParts, scenario: Scenario, folder: Path, output: Path, *, keep: bool = False) -> None:
+    def __init__(
+        self, parts: CrewParts, scenario: Scenario, folder: Path, output: Path, *, keep: bool = False,
+        token: str | None = None,
+    ) -> None:  # fmt: skip
         self._scenario = scenario
         self._folder = folder / "crew"
         self._output = output
@@ -40,6 +46,9 @@ class Crew:
         if needs_orchestrator(scenario):
             count = services.orchestrator.instances if services.orchestrator else 1
             self._add(ORCHESTRATOR, parts.orchestrator, count)
+            if services.orchestrator is not None and services.orchestrator.token:
+                for one in self.members.get(ORCHESTRATOR, ()):
+                    one.further = doors.environment(token)
         if needs_listener(scenario):
             count = services.listener.instances if services.listener else 1
             self._add(LISTENER, parts.listener, count)
@@ -97,21 +106,33 @@ class Crew:
             if one.part.preload:
                 FORK_SERVER.warm(one.part.preload)
 
-    async def start(self, nats: str, postgres: str | None, agents: Mapping[str, Any]) -> None:
-        """Write the settings and start all instances. `agents` are their tables in the settings.
+    async def start(
+        self,
+        nats: Access,
+        postgres: str | None,
+        agents: Mapping[str, Any],
+        as_agents: Access | None = None,
+        monitor: str = "",
+    ) -> None:
+        """Write the settings and start all instances.
+
+        `agents` are their tables in the settings; they reach NATS by `as_agents`, the instances by `nats`.
 
         Raises:
             CommandNotFound, ServiceDidNotStart: one of them did not come up.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / SETTINGS
-        await blocking(lambda: settings.write_text(json.dumps(self._settings(agents))))
+        # It says how agents reach NATS.
+        settings.touch(mode=0o600)
+        await blocking(lambda: settings.write_text(json.dumps(self._settings(agents, as_agents or nats))))
         for name, components in self.members.items():
             for number, one in enumerate(components, start=1):
                 one.values = {
-                    "nats": nats, "postgres": postgres or "", "instance": str(number), "workers": "1",
+                    **nats.variables(), "postgres": postgres or "", "instance": str(number), "workers": "1",
                     "config": str(settings),
                 }  # fmt: skip
+                one.credentials = {**nats.environment(), **monitored(monitor)}
             if name == LISTENER:
                 (self._output / "work").mkdir(parents=True, exist_ok=True)
         await at_once(Component.start, self._all())
@@ -153,7 +174,7 @@ class Crew:
         return [found[server - 1]]
 
     # --- settings ---------------------------------------------------------------------------------------------------
-    def _settings(self, agents: Mapping[str, Any]) -> dict[str, Any]:
+    def _settings(self, agents: Mapping[str, Any], access: Access) -> dict[str, Any]:
         services = self._scenario.services
         orchestrator = dict(services.orchestrator.config) if services.orchestrator else {}
         listener = dict(services.listener.config) if services.listener else {}
@@ -164,8 +185,16 @@ class Crew:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.touch()
             rules["roadmap"] = str(copy)
-        tables: dict[str, Any] = {**orchestrator, **listener, "orchestrator": rules, "agents": dict(agents)}
-        tables["listener"] = {"data": str(self._output / "work"), **(listener.get("listener") or {})}
+        shown = access.environment()
+        known = {name: {**table, "env": {**shown, **table.get("env", {})}} for name, table in agents.items()}
+        tables: dict[str, Any] = {
+            **orchestrator,
+            **listener,
+            "orchestrator": rules,
+            "agents": known if shown else agents,
+        }
+        told = {"agent_nats_url": access.url} if access.user else {}
+        tables["listener"] = {"data": str(self._output / "work"), **told, **(listener.get("listener") or {})}
         if "gate" in tables:
             tables["gate"] = self._gate(tables["gate"])
         return tables

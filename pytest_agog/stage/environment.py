@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 
 _NOT_INHERITED: Final = (
-    "NATS_URL", "NATS_CREDS", "DATABASE_URL", "AGENT_OUTPUT_DIR", "AGOG_COMMS_URL", "PYTEST_CURRENT_TEST",
+    "NATS_URL", "NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_USER", "NATS_INBOX_PREFIX",
+    "DATABASE_URL", "AGENT_OUTPUT_DIR", "AGOG_COMMS_URL", "PYTEST_CURRENT_TEST",
 )  # fmt: skip
 """What the scenario's own services and folders stand for; the user's must not be mistaken for them."""
-_NOT_INHERITED_PREFIXES: Final = ("PYTEST_XDIST_",)
+_NOT_INHERITED_PREFIXES: Final = ("PYTEST_XDIST_", "AGOG_HTTP_")
 _AGENT_PREFIX: Final = re.compile(r"AGOG_(AGENT|TASK|FEATURE|REQUIREMENT|SUBJECT|INPUTS)")
 
 

@@ -8,9 +8,10 @@ import shutil
 import signal as signals
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_agog.errors import ServiceDidNotStart, UsageError
 from pytest_agog.stage.binaries import nats_server
@@ -18,6 +19,9 @@ from pytest_agog.stage.processes import ManagedProcess
 from pytest_agog.stage.reservation import HOST, ReservedPort
 from pytest_agog.stage.services import LOG_LINES, signal_number, tail
 from pytest_agog.wire.streams import SERVER_MAX_PAYLOAD
+
+if TYPE_CHECKING:
+    from pytest_agog.stage.engine import Running
 
 UNLIMITED_STORE = 10**15
 """Bytes. The server's own default is a share of the disk, and refuses the contract's 10 GiB stream on a small one."""
@@ -44,6 +48,8 @@ class NatsOptions:
     """The folder's data is used when it is there, and stays after `stop`, which then ends the server gracefully."""
     outlive: bool = False
     """The server stays when the harness ends."""
+    security: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys of its configuration: accounts and users, `tls`. Clients are then told a `tls://` address."""
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ class NatsServer:
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"nats://{self._port(0)}"
+        return f"{'tls' if 'tls' in self.options.security else 'nats'}://{self._port(0)}"
 
     @property
     def monitor_url(self) -> str:
@@ -199,6 +205,7 @@ class NatsServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         configuration = self.folder / "nats.conf"
         # The configuration format takes JSON, and so every path.
+        configuration.touch(mode=0o600)
         configuration.write_text(json.dumps(self._configuration(), ensure_ascii=False, indent=1), encoding="utf-8")
         return ManagedProcess(
             [str(binary), "-c", str(configuration)], name=self.name, log=self._log, outlive=self.options.outlive
@@ -239,6 +246,7 @@ class NatsServer:
                 "sync_interval": "always" if sync == "always" else f"{max(1, round(sync * 1000))}ms",
             },
         }
+        configuration |= self.options.security
         if self.membership is not None:
             configuration["cluster"] = {
                 "name": self.membership.cluster,
@@ -248,7 +256,7 @@ class NatsServer:
             }
         return configuration
 
-    def _await_ready(self, process: ManagedProcess, deadline: float) -> None:
+    def _await_ready(self, process: ManagedProcess | Running, deadline: float) -> None:
         """The reserved port refuses until the server listens; then its first line says which server it is."""
         step = _FIRST_STEP
         while True:

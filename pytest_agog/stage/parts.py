@@ -10,8 +10,12 @@ from typing import Final
 
 from pytest_agog.errors import BadInput
 
-VARIABLES: Final = ("nats", "postgres", "url", "host", "port", "workers", "instance", "config")
-"""What the words of a process may name as `${name}`: the services' addresses, its own, and how it should be set up."""
+VARIABLES: Final = (
+    "nats", "postgres", "url", "host", "port", "workers", "instance", "config",
+    "nats_address", "nats_user", "nats_password", "nats_nkey", "nats_creds", "nats_ca", "nats_inbox_prefix",
+)  # fmt: skip
+"""What the words of a process may name as `${name}`: the services' addresses, its own, how it should be set up, and how
+it shows NATS who it is. `nats` holds user and password where there are some, `nats_address` never does."""
 _VARIABLE: Final = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
 
 

@@ -12,8 +12,10 @@ from pytest_agog.stage.postgres import PostgresOptions, PostgresServer
 class PostgresPool:
     """Hands out databases of one server. Thread-safe; `stop` ends the server and with it all databases."""
 
-    def __init__(self, folder: Path, options: PostgresOptions | None = None) -> None:
-        self.server = PostgresServer(folder, options)
+    def __init__(
+        self, folder: Path, options: PostgresOptions | None = None, server: PostgresServer | None = None
+    ) -> None:
+        self.server = server or PostgresServer(folder, options)
         self._lock = threading.Lock()
         self._started = False
         self._stopped = False

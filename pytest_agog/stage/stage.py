@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pytest_agog.errors import MaxPayloadTooSmall, UsageError
+from pytest_agog.ledger.access import AGENTS, COMMS, HARNESS, Access
 from pytest_agog.masking import mask
 from pytest_agog.scenario.model import CommsService
 from pytest_agog.scenario.scenario import Scenario
+from pytest_agog.stage import doors
+from pytest_agog.stage.backends import BACKENDS, Backend, StageOptions, check
 from pytest_agog.stage.blocking import blocking
-from pytest_agog.stage.bringing import database_name, first, import_client, own_nats
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.bringing import database_name, first, import_client, own_nats, servers_left_up
+from pytest_agog.stage.guarding import OPEN, external, guarded
 from pytest_agog.stage.needs import links_cut, needs_comms, needs_listener, needs_orchestrator, needs_postgres
 from pytest_agog.stage.services import LeftUp, NatsService
 from pytest_agog.stage.targets import REFERENCE, Target
@@ -28,36 +30,11 @@ if TYPE_CHECKING:
     from pytest_agog.stage.crew import Crew
     from pytest_agog.stage.external import ExternalPostgres
     from pytest_agog.stage.links import Link
-    from pytest_agog.stage.pgcache import Template
     from pytest_agog.stage.pool import PostgresPool
 
-Backend = Literal["embedded", "cluster", "external"]
+__all__ = ["BACKENDS", "Backend", "Stage", "StageOptions"]
+
 _CREW = ("orchestrator", "listener")
-BACKENDS: tuple[Backend, ...] = ("embedded", "cluster", "external")
-
-
-@dataclass(frozen=True)
-class StageOptions:
-    """Where a stage's services come from."""
-
-    folder: Path
-    """An own, empty folder for this scenario's run."""
-    backend: str = "embedded"
-    """One of `BACKENDS`."""
-    nats_url: str | None = None
-    """With the external backend."""
-    nats_creds: Path | None = None
-    """A credentials file for it."""
-    postgres: PostgresPool | None = None
-    """Where databases come from when there is no DSN."""
-    postgres_dsn: str | None = None
-    """An external Postgres, with any backend."""
-    postgres_template: Template | None = None
-    """What a database on it gets first."""
-    keep: bool = False
-    """Leave the services up at the end."""
-    patience: float = 600.0
-    """Seconds to wait for the turn on external NATS."""
 
 
 class Stage:
@@ -83,6 +60,9 @@ class Stage:
         """The scenario's own database, when it needs one."""
         self.output_folder = options.folder / "output"
         """AGENT_OUTPUT_DIR, with `nats-scripts/` and `deliverables/`."""
+        self.http_token = doors.token_for(scenario, target.comms, target.crew.orchestrator)
+        """What the services demand of whoever asks them by HTTP, where they do."""
+        self._guard = OPEN
         self._prepare = prepare
         self._exit = contextlib.AsyncExitStack()
         self._stays = False
@@ -97,6 +77,21 @@ class Stage:
             from pytest_agog.stage.external import ExternalPostgres
 
             self._postgres = ExternalPostgres(options.postgres_dsn, options.postgres_template)
+
+    def access(self, user: str) -> Access | None:
+        """How a user reaches NATS; None when this play has no credentials of that user."""
+        return self._guard.access(user, self.nats.url)
+
+    def given_access(self, user: str = HARNESS) -> Access:
+        """The same for a user that there must be.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = self.access(user)
+        if found is None:
+            raise UsageError(f"this play has no credentials of the user {user} of NATS")
+        return found
 
     @property
     def has_comms(self) -> bool:
@@ -185,15 +180,7 @@ class Stage:
         """The services of ours that stay, once the stage was struck with `keep`."""
         if not self._stays:
             return ()
-        from pytest_agog.stage.cluster import NatsCluster
-
-        found: list[LeftUp] = []
-        servers = self.nats.servers if isinstance(self.nats, NatsCluster) else [self.nats]
-        for number, server in enumerate(servers, start=1):
-            if isinstance(server, NatsServer) and server.alive:
-                name = "nats" if len(servers) == 1 else f"nats-{number}"
-                found.append(LeftUp(name, server.url, server.pid))
-                found.append(LeftUp(f"{name} monitor", server.monitor_url, None))
+        found = servers_left_up(self.nats, self._guard)
         pool = self.options.postgres
         if self._postgres is None and pool is not None and self.postgres_dsn is not None and pool.server.alive:
             found.append(LeftUp("postgres", self.postgres_dsn, pool.server.pid))
@@ -202,7 +189,7 @@ class Stage:
         return tuple(found)
 
     async def __aenter__(self) -> Stage:
-        _check(self.options)
+        check(self.options)
         for name in ("nats-scripts", "deliverables"):
             (self.output_folder / name).mkdir(parents=True, exist_ok=True)
         comms, crew = self._wanted_comms(), self._wanted_crew()
@@ -225,7 +212,10 @@ class Stage:
                 self._comms = comms
             if crew is not None:
                 stack.push_async_callback(self._end_crew, crew)
-                await crew.start(self.nats.url, self.postgres_dsn, self.agents)
+                as_agents = self.given_access(AGENTS)
+                await crew.start(
+                    self.given_access(), self.postgres_dsn, self.agents, as_agents, self.nats.monitor_url or ""
+                )
                 self._crew = crew
             self._exit = stack.pop_all()
         return self
@@ -299,14 +289,19 @@ class Stage:
             from pytest_agog.stage.external import ExternalNats
 
             assert self.options.nats_url is not None
-            external = ExternalNats(
-                self.options.nats_url, creds=self.options.nats_creds, patience=self.options.patience
-            )
-            self.nats = await stack.enter_async_context(external)
+            url, creds = self.options.nats_url, self.options.nats_creds
+            self._guard = external(self.scenario.services.nats, url, creds)
+            self.nats = await stack.enter_async_context(
+                ExternalNats(url, creds=creds, patience=self.options.patience)
+            )  # fmt: skip
             return
         wanted, folder = self.scenario.services.nats, self.options.folder / "nats"
+        self._guard = await blocking(lambda: guarded(wanted, self.options.folder / "secrets"))
         cluster = self.options.backend == "cluster" or wanted.servers > 1
-        server = own_nats(wanted, folder, cluster=cluster, outlive=self.options.keep)
+        server = own_nats(
+            wanted, folder, cluster=cluster, outlive=self.options.keep, security=self._guard.server,
+            containers=self.options.backend == "container",
+        )  # fmt: skip
         self.nats = server
         stack.push_async_callback(self._unless_it_stays, server.stop)
         await blocking(server.start)
@@ -347,6 +342,7 @@ class Stage:
             self.options.folder,
             cuts=links_cut(self.scenario),
             keep=self.options.keep,
+            token=self.http_token,
         )
         comms.warm()
         return comms
@@ -358,7 +354,8 @@ class Stage:
         from pytest_agog.stage.crew import Crew
 
         crew = Crew(
-            self.target.crew, self.scenario, self.options.folder, self.output_folder, keep=self.options.keep
+            self.target.crew, self.scenario, self.options.folder, self.output_folder, keep=self.options.keep,
+            token=self.http_token,
         )  # fmt: skip
         crew.warm()
         return crew
@@ -377,16 +374,9 @@ class Stage:
         from pytest_agog.stage.components import Addresses
 
         assert self.postgres_dsn is not None
-        return Addresses(self.nats.url, self.postgres_dsn)
+        return Addresses(self.given_access(COMMS), self.postgres_dsn, self.nats.monitor_url or "")
 
     def _check_payload(self) -> None:
         """The contract's streams hold messages of 10 MB; a server that takes less would refuse them one day."""
         if self.scenario.services.nats.streams == "wire" and self.nats.max_payload < MAX_MESSAGE:
             raise MaxPayloadTooSmall(url=mask(self.nats.url), limit=self.nats.max_payload, needed=MAX_MESSAGE)
-
-
-def _check(options: StageOptions) -> None:
-    if options.backend not in BACKENDS:
-        raise UsageError(f"there is no backend {options.backend!r} yet; available are {', '.join(BACKENDS)}")
-    if options.backend == "external" and not options.nats_url:
-        raise UsageError("the external backend needs the address of NATS: give --agog-nats-url or NATS_URL")

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pytest_agog.ledger.access import Access, given
 from pytest_agog.stage.parts import CrewParts, Part, PartProcess
 from pytest_agog.stage.ports import Deliverables, Outgoing, Published, PublishWatcher
 from pytest_agog.wire.naming import CONTRACT, WireNames
 
 if TYPE_CHECKING:
+    from pytest_agog.reference.deliverables.connecting import Link
     from pytest_agog.reference.deliverables.engine import DeliverableEngine
     from pytest_agog.reference.deliverables.watching import Outgoing as ReferenceOutgoing
 
@@ -24,8 +26,11 @@ _REPLICAS_IN_A_CLUSTER: Final = 3
 class PrepareStreams(Protocol):
     """Creates streams and durable consumers."""
 
-    def __call__(self, nats_url: str, servers: int = 1, agents: Mapping[str, str] | None = None) -> Awaitable[None]:
-        """In the NATS system of so many `servers`; `agents` beside the seven, with the types of their deliverables."""
+    def __call__(
+        self, nats: Access | str, servers: int = 1, agents: Mapping[str, str] | None = None
+    ) -> Awaitable[None]:
+        """In the NATS system of so many `servers`, as the user of `nats` (or by an address alone); `agents` beside the
+        seven, with the types of their deliverables."""
         ...
 
 
@@ -72,8 +77,8 @@ class Target:
     prepare_streams: PrepareStreams
     template_migrations: Callable[[], tuple[str, Callable[[str], None]]]
     """A key that names the schema, and what brings it about in the database with a given DSN."""
-    deliverables: Callable[[str, PublishWatcher | None], Awaitable[Deliverables]]
-    """NATS URL and watcher: the deliverable engine."""
+    deliverables: Callable[[Access | str, PublishWatcher | None], Awaitable[Deliverables]]
+    """How NATS is reached, and watcher: the deliverable engine."""
     comms: Part = REFERENCE_COMMS
     """How its agent comms runs."""
     crew: CrewParts = REFERENCE_CREW
@@ -88,7 +93,7 @@ class Target:
 
 
 async def prepare_streams(
-    nats_url: str, servers: int = 1, agents: Mapping[str, str] | None = None, names: WireNames = CONTRACT
+    nats: Access | str, servers: int = 1, agents: Mapping[str, str] | None = None, names: WireNames = CONTRACT
 ) -> None:
     """Create all streams and consumers of the contract, replicated in a cluster of three or more `servers`.
 
@@ -97,10 +102,9 @@ async def prepare_streams(
     Raises:
         StreamDiffers: one that is there already is not as defined.
     """
-    from pytest_agog.reference.deliverables.connecting import connect
     from pytest_agog.reference.deliverables.streams import init_streams
 
-    link = await connect(nats_url)
+    link = await _connected(nats)
     try:
         replicas = _REPLICAS_IN_A_CLUSTER if servers >= _REPLICAS_IN_A_CLUSTER else 1
         for outcome in await init_streams(link, replicas=replicas, agents=agents, names=names):
@@ -119,12 +123,22 @@ def template_migrations() -> tuple[str, Callable[[str], None]]:
     return migrating.key(), apply
 
 
-async def reference_deliverables(nats_url: str, watcher: PublishWatcher | None) -> Deliverables:
+async def _connected(nats: Access | str) -> Link:
+    from pytest_agog.reference.deliverables.connecting import connect
+    from pytest_agog.reference.deliverables.credentials import Credentials
+
+    access = given(nats) if isinstance(nats, str) else nats
+    # Never what the harness's own environment says.
+    shown = Credentials(creds=access.creds, nkey=access.nkey, ca=access.ca, user=access.user)
+    return await connect(access.url, credentials=shown)
+
+
+async def reference_deliverables(nats: Access | str, watcher: PublishWatcher | None) -> Deliverables:
     """The reference system's deliverable engine, with a connection of its own."""
     from pytest_agog.reference.deliverables.engine import DeliverableEngine
 
-    engine = await DeliverableEngine.connect(nats_url, watcher=None if watcher is None else _Watcher(watcher))
-    return _Engine(engine)
+    link = await _connected(nats)
+    return _Engine(DeliverableEngine(link, watcher=None if watcher is None else _Watcher(watcher)))
 
 
 class _Watcher:

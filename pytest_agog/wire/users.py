@@ -6,6 +6,7 @@ Everything that is not listed is denied. Stream names are enumerated, since a NA
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,19 +37,27 @@ def inbox_prefix(user: str) -> str:
 
 
 def _fetch(stream: str) -> tuple[str, ...]:
-    """Reading messages: directly, by sequence or last of a subject, and from the leader in a cluster. [D2]"""
-    return (f"{_API}.DIRECT.GET.{stream}", f"{_API}.DIRECT.GET.{stream}.>", f"{_API}.STREAM.MSG.GET.{stream}")
+    """Reading messages: directly, by sequence or last of a subject, and from the leader in a cluster, which of the two
+    the stream's own description tells. [D2]"""
+    return (
+        f"{_API}.STREAM.INFO.{stream}",
+        f"{_API}.DIRECT.GET.{stream}",
+        f"{_API}.DIRECT.GET.{stream}.>",
+        f"{_API}.STREAM.MSG.GET.{stream}",
+    )
 
 
 _LARGE_REPORTS: Final = (
     f"$O.{streams.OBJECT_BUCKET}.>",
-    f"{_API}.STREAM.INFO.{_OBJECTS}",
     f"{_API}.STREAM.NAMES",  # how clients find the stream of an object's chunks
     *_fetch(_OBJECTS),
-    # The object store reads chunks through an ephemeral ordered consumer.
+    # Chunks are read through a consumer that lives as long as that takes: pulled from and deleted by its reader. Nobody
+    # keeps a place in this stream, so deleting another's makes its reader begin anew and no more.
     f"{_API}.CONSUMER.CREATE.{_OBJECTS}",
     f"{_API}.CONSUMER.CREATE.{_OBJECTS}.>",
     f"{_API}.CONSUMER.INFO.{_OBJECTS}.*",
+    f"{_API}.CONSUMER.MSG.NEXT.{_OBJECTS}.*",
+    f"{_API}.CONSUMER.DELETE.{_OBJECTS}.*",
     f"$JS.FC.{_OBJECTS}.>",
 )  # fmt: skip
 """Reports above the message limit go through the object store. [D10]"""
@@ -93,9 +102,13 @@ JANGAR: Final = User(
     subscribe=(f"{inbox_prefix('jangar')}.>",),
 )
 
+_LATER: Final = re.compile(r"-[1-9][0-9]{0,8}\Z", re.ASCII)
+
 USERS: Final = (SYSTEM, AGENTS, JANGAR)
 
 
 def by_name(name: str) -> User | None:
-    """The user `name`, or None."""
-    return next((user for user in USERS if user.name == name), None)
+    """The user `name`, or None. `agents-2` is `agents` too: its login after a password was changed, since servers tell
+    passwords apart by the name and both are valid for a while."""
+    plain = _LATER.sub("", name)
+    return next((user for user in USERS if user.name == plain), None)

@@ -24,7 +24,8 @@ from tests.checks.builders import CHECKS
 
 NAMES = {
     "stream", "consumer", "message", "never", "order", "deliverable", "notice", "no_inline_report", "table", "rows",
-    "file", "process", "http", "no_loss", "sse", "page", "lag", "spawn", "requirement", "gate", "roadmap",
+    "file", "process", "http", "no_loss", "sse", "page", "lag", "auth", "metrics", "compose", "spawn", "requirement",
+    "gate", "roadmap",
     "tokens.spawn_savings", "tokens.net_savings", "tokens.notice",
 }  # fmt: skip
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import nats
 import pytest
 
 from pytest_agog.cli import diagnosis
 from pytest_agog.reference.comms.migrating import migrate
+from pytest_agog.reference.orchestrator.memory.database import SERIES
 from pytest_agog.stage.nats import NatsOptions, NatsServer
 from pytest_agog.stage.postgres import PostgresServer
 
@@ -35,9 +38,28 @@ def test_all_is_well(here: Any, postgres: PostgresServer) -> None:
     assert done.json["ok"] is True
     for name in ("nats", "max_payload", "jetstream", "streams", "postgres", "migrations"):
         assert found[name]["outcome"] == "ok", found[name]
+    assert (found["state"]["outcome"], found["memory"]["outcome"]) == ("note", "note")
     plain = here("doctor", "--postgres-dsn", dsn)
     assert "[ok] streams: all 15" in plain.out
     assert dsn not in plain.out  # it holds a password
+
+
+def test_it_looks_at_what_the_orchestrator_keeps(here: Any, server: NatsServer, postgres: PostgresServer) -> None:
+    dsn = postgres.create_database(f"doctor_{uuid4().hex[:12]}")
+    migrate(dsn, SERIES)
+
+    async def store() -> None:
+        client = await nats.connect(server.url)
+        bucket = await client.jetstream().create_key_value(bucket="agog_state")
+        await bucket.put("requirement.REQ-1", b"{}")
+        await client.close()
+
+    asyncio.run(store())
+    found = checks(here("doctor", "--postgres-dsn", dsn, "--json"))
+    assert found["memory"] == {
+        "check": "memory", "outcome": "ok", "found": "the schema agog_memory is up to date", "remedy": None,
+    }  # fmt: skip
+    assert found["state"]["found"] == "the bucket agog_state holds 1 key"
 
 
 def test_nobody_there(agog: Any) -> None:

@@ -16,6 +16,8 @@ import nats
 import psycopg
 import pytest
 
+from pytest_agog.cli.serve import TIMES
+from pytest_agog.reference.operations.logs import stamp
 from pytest_agog.stage.nats import NatsServer
 from pytest_agog.stage.postgres import PostgresServer
 from tests.cli.conftest import Agog
@@ -89,6 +91,20 @@ async def test_waits_for_servers_that_are_away_and_says_so_once(server: NatsServ
         process.terminate()
         _, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, errors) == (0, "agog: nats: works again\n")
+
+
+def test_lines_begin_with_their_time_when_logs_are_gathered(
+    server: NatsServer, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TIMES, "1")
+    server.kill()
+    with serving("--nats-url", server.url, "--postgres-dsn", dsn) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    assert stamp(line) is not None
+    assert "Z agog: nats: NATS at " in line
 
 
 def test_told_to_stop_before_it_is_ready(server: NatsServer, dsn: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from pytest_agog import cli, errors
+from pytest_agog.cli.doors import VARIABLES as DOORS
 from pytest_agog.errors import AgogError
 from pytest_agog.scenario.problems import ScenarioErrors
 from pytest_agog.session.options import add_options
@@ -84,8 +85,10 @@ def test_options_of_the_plugin_exist(page: Path) -> None:
     options, names = plugin_options()
     variables = {name.upper() for name in names} | {
         "AGOG_AGENT", "AGOG_TASK", "AGOG_FEATURE", "AGOG_REQUIREMENT", "AGOG_SUBJECT", "AGOG_INPUTS", "AGOG_DEBUG",
+        "AGOG_AGENT_NATS_URL", "AGOG_AGENT_NATS_CREDS", "AGOG_AGENT_NATS_NKEY",
         "AGOG_NATS_SERVER", "AGOG_POSTGRES_BIN", "AGOG_CACHE_DIR", "AGOG_UPDATE_SNAPSHOTS",
-        "AGOG_SPOOL_DIR", "AGOG_SPOOL_MAX_BYTES", "AGOG_ATTEMPT", "AGOG_STAGE", "AGOG_MODEL", "AGOG_GATE_DIR",
+        *DOORS, "AGOG_SPOOL_DIR", "AGOG_SPOOL_MAX_BYTES", "AGOG_ATTEMPT", "AGOG_STAGE", "AGOG_MODEL", "AGOG_GATE_DIR",
+        "AGOG_NATS_IMAGE", "AGOG_POSTGRES_IMAGE", "AGOG_IMAGE", "AGOG_WORKSPACE",
     }  # fmt: skip
     assert set(re.findall(r"--agog-[a-z]+(?:-[a-z]+)*", text)) - options == set()
     assert set(re.findall(r"\bAGOG_[A-Z_]+\b", text)) - variables == set()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from pytest_agog.errors import BadInput, CommandNotFound, ServiceDidNotStart, UsageError
+from pytest_agog.ledger.access import given
 from pytest_agog.scenario.model import CommsService
 from pytest_agog.stage.components import Addresses, Comms, Component
 from pytest_agog.stage.links import COMMS_NATS, COMMS_POSTGRES, READER_COMMS
@@ -39,7 +40,7 @@ server = http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PO
 print("listening", flush=True)
 server.serve_forever()
 """
-SOME = Addresses("nats://127.0.0.1:4222", "postgresql://u:p@127.0.0.1:5432/d")
+SOME = Addresses(given("nats://127.0.0.1:4222"), "postgresql://u:p@127.0.0.1:5432/d")
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def runs(one: Component) -> bool:
 
 def component(part: PartProcess, folder: Path) -> Component:
     made = Component("comms", part, folder / "stage" / "comms.log")
-    made.values = {"nats": SOME.nats, "postgres": SOME.postgres, "workers": "1", "instance": "1"}
+    made.values = {"nats": SOME.nats.url, "postgres": SOME.postgres, "workers": "1", "instance": "1"}
     return made
 
 
@@ -74,7 +75,7 @@ def test_a_component_gets_its_words_and_comes_back_at_its_address(part: PartProc
         pid, words, environment, folder = told(one.url)
         assert pid == one.pid
         assert words == [SOME.postgres]
-        assert environment == f"{SOME.nats} ${{port}} 1"
+        assert environment == f"{SOME.nats.url} ${{port}} 1"
         assert folder == str(tmp_path)
         address = one.url
         one.kill()
@@ -178,8 +179,8 @@ async def test_links_stand_where_they_are_cut_and_nowhere_else(part: PartProcess
         _, words, environment, _ = await asyncio.to_thread(told, comms.url())
         nats = comms.links[COMMS_NATS]
         assert words == [SOME.postgres]
-        assert environment.startswith(nats.in_nats(SOME.nats))
-        assert nats.in_nats(SOME.nats) != SOME.nats
+        assert environment.startswith(nats.in_nats(SOME.nats.url))
+        assert nats.in_nats(SOME.nats.url) != SOME.nats.url
         assert comms.url() != comms.instances[0].url
         assert COMMS_POSTGRES not in comms.links
     finally:

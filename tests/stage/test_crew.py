@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pytest_agog.errors import UsageError
+from pytest_agog.ledger.access import given
 from pytest_agog.play.vocabulary import vocabulary
 from pytest_agog.scenario.load import load
 from pytest_agog.stage.crew import Crew
@@ -52,7 +53,7 @@ async def test_instances_are_started_killed_and_come_back(part: PartProcess, tmp
     services = {"orchestrator": {"instances": 2}, "listener": {"config": {"listener": {"concurrency": 2}}}}
     members = crew(tmp_path, CrewParts(part, part), services=services)
     try:
-        await members.start(NATS, None, AGENTS)
+        await members.start(given(NATS), None, AGENTS)
         first, second = members.members["orchestrator"]
         (listener,) = members.members["listener"]
         assert first.log_tail() == f"ready {first.pid} 1 {NATS} ['roy']"
@@ -81,7 +82,7 @@ async def test_the_settings_are_one_file(part: PartProcess, tmp_path: Path) -> N
     steps = [{"submit": {"file": "plan.md"}}]
     members = crew(tmp_path, CrewParts(part, part), services={"orchestrator": {"config": config}}, steps=steps)
     try:
-        await members.start(NATS, "postgresql://h/d", AGENTS)
+        await members.start(given(NATS), "postgresql://h/d", AGENTS)
     finally:
         await members.stop()
     found = settings(tmp_path)
@@ -99,7 +100,7 @@ async def test_what_is_external_is_left_alone(part: PartProcess, tmp_path: Path)
     parts = CrewParts(PartElsewhere("http://127.0.0.1:1"), part)
     members = crew(tmp_path, parts, services={"components": ["orchestrator"]})
     try:
-        await members.start(NATS, None, AGENTS)
+        await members.start(given(NATS), None, AGENTS)
         assert list(members.members) == ["listener"]
         assert members.url == "http://127.0.0.1:1"
         with pytest.raises(UsageError, match="the orchestrator is external and cannot be killed"):
@@ -131,7 +132,7 @@ async def test_an_orchestrator_without_a_listener(part: PartProcess, tmp_path: P
     members = crew(tmp_path, CrewParts(part, part), services=services)
     try:
         members.warm()
-        await members.start(NATS, None, AGENTS)
+        await members.start(given(NATS), None, AGENTS)
         assert [one.name for one in members.left_up] == ["orchestrator"]
         with pytest.raises(UsageError, match="this play has no listener"):
             await members.kill("listener", "KILL", None)

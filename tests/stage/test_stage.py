@@ -134,8 +134,8 @@ async def test_a_server_that_takes_too_little(scenario: Make, tmp_path: Path) ->
 
 
 async def test_what_is_not_there_yet(scenario: Make, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no backend 'container' yet; available are embedded, cluster, external"):
-        async with Stage(scenario(), StageOptions(tmp_path, backend="container")):
+    with pytest.raises(UsageError, match=r"no backend .balloon.*; available are embedded, cluster, container, external"):
+        async with Stage(scenario(), StageOptions(tmp_path, backend="balloon")):
             pass
     with pytest.raises(UsageError, match="needs the address"):
         async with Stage(scenario(), StageOptions(tmp_path, backend="external")):

@@ -12,7 +12,7 @@ from pytest_agog.errors import MigrationFailed, MigrationsAltered, PostgresUnrea
 from pytest_agog.masking import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from psycopg import Connection
     from psycopg.sql import Composed
@@ -107,6 +107,22 @@ def migrate(dsn: str, series: Series = COMMS) -> list[str]:
                 name=current, dsn=mask(dsn), reason=_first_line(error), schema=series.schema
             ) from None
     return done
+
+
+def build(connection: Connection, names: Collection[str], series: Series = COMMS) -> None:
+    """Apply just the migrations `names` in the transaction that `connection` is in, where there is no such schema.
+
+    Raises:
+        psycopg.Error: nothing can be kept of that transaction.
+    """
+    connection.execute(series.sql(_BOOKS))
+    for migration in migrations(series):
+        if migration.name in names:
+            connection.execute(migration.sql.encode())
+            connection.execute(
+                series.sql("INSERT INTO {schema}.schema_migrations (name, digest) VALUES (%s, %s)"),
+                (migration.name, migration.digest),
+            )
 
 
 def pending(dsn: str, series: Series = COMMS) -> list[str]:

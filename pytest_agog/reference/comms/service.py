@@ -100,11 +100,14 @@ class CommsService:
 
     async def _serve(self) -> None:
         """The port is bound first: a taken one ends the start."""
-        from pytest_agog.reference.comms.web import running_app
+        from pytest_agog.reference.comms.web import EVENTS_PATH, running_app
+        from pytest_agog.reference.doors.door import Door
         from pytest_agog.reference.serving import HttpServer
 
         self._http = HttpServer(self.settings.host, self.settings.port)
-        await self._http.start(await self._web.enter_async_context(running_app(self)))
+        app = await self._web.enter_async_context(running_app(self))
+        streams = frozenset({EVENTS_PATH})
+        await self._http.start(Door(app, self.settings.door, streams=streams, counts=app.state.door))
 
     async def _down(self) -> None:
         for task in self._tasks:

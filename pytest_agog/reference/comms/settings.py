@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from pytest_agog.reference.doors.settings import DoorSettings
 
 STREAM: Final = "agent-comms"
 CONSUMER: Final = "jangar-agent-comms"
@@ -18,6 +20,8 @@ class CommsSettings:
     nats_url: str
     postgres_dsn: str
     nats_creds: Path | None = None
+    nats_monitor_url: str | None = None
+    """Monitoring address of NATS, for `/metrics` and health; several are separated by commas. [C11]"""
     host: str = "127.0.0.1"
     port: int = 0
     """0 takes a free one."""
@@ -31,5 +35,7 @@ class CommsSettings:
     """Seconds for which rows are kept: 30 to 90 days. [C6]"""
     artifacts: Path | None = None
     """Where agents leave their logs, a folder per run id; backfill on run-complete reads them. [C9]"""
+    door: DoorSettings = field(default_factory=DoorSettings)
+    """Who may ask by HTTP, and how often. [C10]"""
     stream: str = STREAM
     consumer: str = CONSUMER

@@ -20,7 +20,7 @@ from pytest_agog.wire.tables import NOTIFY_CHANNEL
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-_ORDER_LOCK: Final = 0x61676F67_636F6D73
+ORDER_LOCK: Final = 0x61676F67_636F6D73
 """Serialises inserts of everybody who stores through this function, in one database."""
 _COLUMNS: Final = (
     "workflow_uid", "workflow_name", "workflow_namespace", "run_id", "step_id", "agent_id", "channel", "stage", "role",
@@ -72,7 +72,7 @@ async def take_turn(connection: AsyncConnection) -> None:
 
     For one who must look before it stores; `store` itself takes the turn, too.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ORDER_LOCK,))
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (ORDER_LOCK,))
 
 
 async def store(connection: AsyncConnection, rows: Sequence[Row], rejected: Sequence[RejectedMessage] = ()) -> Stored:

@@ -25,11 +25,15 @@ from pytest_agog.reference.comms.events.hub import Hub, running
 from pytest_agog.reference.comms.events.metrics import EventCounts
 from pytest_agog.reference.comms.events.pool import make_pool
 from pytest_agog.reference.comms.events.reading import Reading
-from pytest_agog.reference.comms.ingest.counters import IngestCounts
-from pytest_agog.reference.comms.ingest.state import Readiness
+from pytest_agog.reference.comms.ingest.counters import Counters, IngestCounts
+from pytest_agog.reference.comms.ingest.state import ASIDE, Readiness
 from pytest_agog.reference.comms.models import RunSummary
 from pytest_agog.reference.comms.pages import rendering
 from pytest_agog.reference.comms.pages.routes import routes as page_routes
+from pytest_agog.reference.doors.counting import DoorCounts
+from pytest_agog.reference.observing.exposition import Series, told
+from pytest_agog.reference.observing.nats_monitor import NatsMonitor
+from pytest_agog.reference.observing.watching import Look, Own, Watch, watching
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 RETRY_AFTER: Final = "2"
 """Seconds."""
 MAX_RUNS: Final = 500
+EVENTS_PATH: Final = "/api/agents/events"
 EVENTS: Final = "events"
 """The part of the service that listens, in `/readyz`."""
 _AWAY: Final = "Postgres is away; try again in a moment"
@@ -60,6 +65,13 @@ class Web:
     complete: Callable[[str], Awaitable[Any]]
     """Backfill a run that is complete; raises BadInput when its id can name no folder."""
     events: EventCounts = field(default_factory=EventCounts)
+    door: DoorCounts = field(default_factory=DoorCounts)
+    """Those who were not let in; the door in front of the application counts them."""
+    watch: Watch = field(default_factory=lambda: Watch({}))
+    """Whether the parts around work. [X5]"""
+    monitor: NatsMonitor = field(default_factory=lambda: NatsMonitor(None))
+    counters: Counters = field(default_factory=Counters)
+    """Where ingest counts its distributions."""
 
 
 def build_app(web: Web) -> Starlette:
@@ -68,7 +80,7 @@ def build_app(web: Web) -> Starlette:
     api = _Api(web, completing)
     app = Starlette(
         routes=[
-            Route("/api/agents/events", _EventsEndpoint(web), methods=["GET"]),
+            Route(EVENTS_PATH, _EventsEndpoint(web), methods=["GET"]),
             Route("/api/agents/runs", api.runs, methods=["GET"]),
             Route("/api/agents/runs/{run_id:path}/complete", api.complete, methods=["POST"]),
             Route("/healthz", api.healthy, methods=["GET"]),
@@ -79,6 +91,7 @@ def build_app(web: Web) -> Starlette:
         exception_handlers={Exception: _fault},
     )
     app.state.completing = completing
+    app.state.door = web.door
     return app
 
 
@@ -99,7 +112,9 @@ async def running_app(service: CommsService) -> AsyncIterator[Starlette]:
     hub = Hub(settings.postgres_dsn, report)
     warming = asyncio.create_task(asyncio.to_thread(rendering.warm_up))
     try:
-        async with running(hub):
+        monitor = NatsMonitor(settings.nats_monitor_url, [(settings.stream, settings.consumer)])
+        watch = _watch(service, pool, monitor)
+        async with running(hub), watching(watch):
             web = Web(
                 pool,
                 hub,
@@ -107,6 +122,9 @@ async def running_app(service: CommsService) -> AsyncIterator[Starlette]:
                 service.counts,
                 service.readiness,
                 lambda run_id: complete_run(pool, settings.artifacts, run_id),
+                watch=watch,
+                monitor=monitor,
+                counters=service.counters,
             )
             app = build_app(web)
             try:
@@ -117,6 +135,38 @@ async def running_app(service: CommsService) -> AsyncIterator[Starlette]:
         await asyncio.gather(warming, return_exceptions=True)
         service.health.drop(EVENTS)
         await pool.close(timeout=1)
+
+
+def _watch(service: CommsService, pool: AsyncConnectionPool, monitor: NatsMonitor) -> Watch:
+    """What this service can see of the whole."""
+
+    async def postgres() -> bool:
+        async with pool.connection(timeout=2) as connection:
+            await connection.execute("SELECT 1")
+        return True
+
+    def events() -> bool:
+        return service.readiness().parts.get(EVENTS) == "ok"
+
+    def ingest() -> bool:
+        parts = service.readiness().parts
+        return all(state == "ok" for part, state in parts.items() if part not in {EVENTS, *ASIDE})
+
+    async def nats() -> bool:
+        await monitor.look()
+        return monitor.up
+
+    async def jetstream() -> bool:
+        await monitor.look()
+        return monitor.jetstream
+
+    looks: dict[str, Look] = {"postgres": postgres}
+    own: dict[str, Own] = {"events": events}
+    if monitor.urls:
+        looks |= {"nats": nats, "jetstream": jetstream}
+    if service.settings.ingest:
+        own["ingest"] = ingest
+    return Watch(looks, own)
 
 
 class _EventsEndpoint:
@@ -194,15 +244,23 @@ class _Api:
     async def ready(self, _: Request) -> Response:
         """Reasons are told part by part; what Postgres or NATS said in detail stands in the log."""
         readiness = self._web.readiness()
-        parts = {part: "ok" if state == "ok" else _plainly(state) for part, state in readiness.parts.items()}
+        states = self._web.watch.told | readiness.parts  # what the service itself knows counts, and decides
+        parts = {part: "ok" if state == "ok" else _plainly(state) for part, state in states.items()}
         status = "ready" if readiness.ready else "not ready"
         headers = _PLAIN if readiness.ready else {**_PLAIN, "Retry-After": RETRY_AFTER}
         return JSONResponse({"status": status, "parts": parts}, 200 if readiness.ready else 503, headers)
 
     async def metrics(self, _: Request) -> Response:
         web = self._web
-        told = metrics.text(web.counts(), replace(web.events, readers=web.hub.readers), ready=web.readiness().ready)
-        return PlainTextResponse(told, media_type=metrics.CONTENT_TYPE, headers=_PLAIN)
+        await web.monitor.look()
+        own = metrics.text(web.counts(), replace(web.events, readers=web.hub.readers), ready=web.readiness().ready)
+        counted = (
+            ("agog_comms_insert_seconds", "Time from the begin of a batch's transaction to its commit.",
+             web.counters.insert_seconds),
+            ("agog_comms_batch_messages", "Messages of a batch that was committed.", web.counters.batch_sizes),
+        )  # fmt: skip
+        around = told(Series(web.monitor, web.watch.up, counted))
+        return PlainTextResponse(own + around + web.door.text(), media_type=metrics.CONTENT_TYPE, headers=_PLAIN)
 
 
 _PLAIN: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -225,7 +283,7 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 
 def _say(error: BaseException) -> None:
-    _LOG.debug("a request waits for Postgres: %s: %s", type(error).__name__, mask(" ".join(str(error).split())[:200]))
+    _LOG.debug("a request waits for Postgres: %s: %s", type(error).__name__, mask(" ".join(str(error).split()))[:200])
 
 
 def _is_number(text: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -20,8 +21,10 @@ from urllib.parse import urlsplit
 import nats.errors
 from nats.aio.client import Client
 
-from pytest_agog.errors import CredentialsRefused, CredentialsUnreadable, NatsUnreachable, NatsUrlInvalid
+from pytest_agog.errors import CertificateRefused, CredentialsRefused, NatsUnreachable, NatsUrlInvalid, TlsMissing
 from pytest_agog.masking import mask
+from pytest_agog.reference.deliverables.client import NO_TLS, SafeClient
+from pytest_agog.reference.deliverables.credentials import Credentials
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds until a server that does not answer counts as unreachable."""
 REQUEST_TIMEOUT: Final = 5.0
+_CLOSE_WITHIN: Final = 0.5
+"""Seconds for letting go of a connection that did not come about."""
+_WAIT: Final = 0.1
+"""Seconds between two attempts to find a server again."""
+_REFUSED_WAIT: Final = 0.5
+"""The same, while the server refuses the credentials."""
 _SCHEMES: Final = ("nats", "tls", "ws", "wss")
 _AUTH_WORDS: Final = ("authorization", "authentication", "user credentials", "permissions violation")
 
@@ -61,6 +70,13 @@ class Link:
         self._pending: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
         self._up = asyncio.Event()
         self._up.set()
+        self._refused = ""
+        """Why the server does not let us in again, while it does not."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the server asks who we are."""
+        return bool(self.nc._server_info.get("auth_required"))  # noqa: SLF001 - its greeting, which nats-py keeps
 
     async def request(
         self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, *, within: float | None = None
@@ -122,6 +138,8 @@ class Link:
             async with asyncio.timeout_at(deadline):
                 await self._up.wait()
         except TimeoutError:
+            if self._refused:
+                raise CredentialsRefused(url=self.url, reason=self._refused) from None
             raise NatsUnreachable(url=self.url, reason="the connection is lost") from None
         if self.nc.is_closed:
             raise NatsUnreachable(url=self.url, reason="the connection is closed")
@@ -131,6 +149,10 @@ class Link:
         """A permission violation ends the request that it is about; nats-py reports its subject in lower case."""
         text = str(error).lower()
         if "permissions violation" not in text:
+            self._refused = mask(str(error).removeprefix("nats: ")) if _is_about_credentials(error) else ""
+            if self._refused:
+                # It looks for other credentials, which somebody has to bring; not ten times a second.
+                self.nc.options["reconnect_time_wait"] = _REFUSED_WAIT
             return
         inbox_refused = "subscription to" in text and self._inbox[:-1].lower() in text
         for subject, future in list(self._pending.values()):
@@ -147,6 +169,8 @@ class Link:
 
     async def on_reconnect(self) -> None:
         """Go on."""
+        self._refused = ""
+        self.nc.options["reconnect_time_wait"] = _WAIT
         self._up.set()
 
     async def on_close(self) -> None:
@@ -155,7 +179,8 @@ class Link:
 
     async def close(self) -> None:
         """Let go: of the inbox, and of the connection if it is ours."""
-        with contextlib.suppress(nats.errors.Error):
+        # What waits to be written may meet a server that is gone.
+        with contextlib.suppress(nats.errors.Error, OSError):
             if self.owned:
                 # nats-py's reconnecting task can swallow the cancellation that `close` sends, and then never ends; with
                 # no attempts left it gives up by itself.
@@ -163,6 +188,8 @@ class Link:
                 await self.nc.close()
             elif self._subscription is not None and not self.nc.is_closed:
                 await self._subscription.unsubscribe()
+        if self.owned and isinstance(self.nc, SafeClient):
+            self.nc.abandon()  # nats-py leaves it open when that last write failed
         self._subscription = None
 
 
@@ -175,22 +202,27 @@ async def connect(
     url: str,
     *,
     creds: str | Path | None = None,
-    inbox_prefix: str = "_INBOX",
+    inbox_prefix: str | None = None,
     within: float = REQUEST_TIMEOUT,
     client: Client | None = None,
+    credentials: Credentials | None = None,
 ) -> Link:
     """Connect to the first of the servers in `url` (comma-separated) that answers.
 
-    `client` is a fresh one of a kind of its own, which is then connected.
+    Unless `credentials` are given, what is not said by `url` and `creds` comes from the environment: see `Credentials`.
+    The inbox prefix is the user's own unless it is given. `client` is a fresh one of a kind of its own, which is then
+    connected.
 
     Raises:
         NatsUnreachable: none answers; the reason is the last one's.
         CredentialsRefused: a server wants other credentials.
-        CredentialsUnreadable: the credentials file is none.
+        CredentialsUnreadable, NkeyUnreadable, CertificateUnreadable: a file is not what it is named for.
+        CertificateRefused, TlsMissing: the server is not proven to be the one that is meant.
         NatsUrlInvalid: `url` is none.
     """
     servers = [part.strip() for part in url.split(",") if part.strip()]
-    nc = client or Client()
+    nc = client or SafeClient()
+    shown = credentials or Credentials.found(url, creds)
     link = Link(nc, url, timeout=within, owned=True)
     failures: list[Exception] = []
     connected = False
@@ -203,21 +235,26 @@ async def connect(
         if len(failures) >= len(servers) or _is_about_credentials(error):
             raise _FirstConnectFailed
 
-    _check(url, servers, creds)
+    _check(url, servers)
+    shown.check()
+    options = _options(shown, url, nc)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT * len(servers) + 0.5):
             await nc.connect(
-                servers, user_credentials=creds, inbox_prefix=inbox_prefix, error_cb=on_error,
+                servers, inbox_prefix=inbox_prefix or shown.inbox_prefix, error_cb=on_error,
                 disconnected_cb=link.on_disconnect, reconnected_cb=link.on_reconnect, closed_cb=link.on_close,
                 connect_timeout=2, reconnect_time_wait=0, max_reconnect_attempts=-1, dont_randomize=True,
-                name="agog",
+                name="agog", **options,
             )  # fmt: skip
         connected = True
         # A killed server is back within milliseconds; looking for it ten times a second costs nothing.
-        nc.options["reconnect_time_wait"] = 0.1
+        nc.options["reconnect_time_wait"] = _WAIT
     except (_FirstConnectFailed, TimeoutError, OSError, nats.errors.Error, ValueError) as error:
+        if isinstance(nc, SafeClient):
+            nc.abandon()
         with contextlib.suppress(Exception):
-            await nc.close()
+            # After a handshake that failed nobody closes the stream on which it began, and nats-py waits for that.
+            await asyncio.wait_for(nc.close(), _CLOSE_WITHIN)
         failure: Exception = failures[-1] if failures else error
         # The server may close so soon after its refusal that the refusal itself is lost.
         if isinstance(failure, ConnectionError) and await _wants_credentials(
@@ -226,6 +263,20 @@ async def connect(
             raise CredentialsRefused(url=mask(url), reason="the server closed the connection") from None
         raise _first_connect_error(url, failure) from None
     return link
+
+
+def _options(shown: Credentials, url: str, nc: Client) -> dict[str, Any]:
+    """Only what there is: a client of a kind of its own may have more to show."""
+    found: dict[str, Any] = {}
+    if shown.creds is not None:
+        found["user_credentials"] = str(shown.creds)
+    if shown.nkey is not None:
+        found["nkeys_seed"] = str(shown.nkey)
+    if (context := shown.tls(url)) is not None:
+        found["tls"] = context
+    if shown.ca is not None and isinstance(nc, SafeClient):
+        nc.tls_only = True
+    return found
 
 
 async def _wants_credentials(server: str) -> bool:
@@ -243,22 +294,13 @@ async def _wants_credentials(server: str) -> bool:
         return False
 
 
-def _check(url: str, servers: Sequence[str], creds: str | Path | None) -> None:
+def _check(url: str, servers: Sequence[str]) -> None:
     if not servers or any(character.isspace() for part in servers for character in part):
         raise NatsUrlInvalid(url=mask(url), reason="it names no server")
     for scheme in (part.partition("://")[0] for part in servers if "://" in part):
         if scheme.lower() not in _SCHEMES:
             # nats-py would look for a host of that name.
             raise NatsUrlInvalid(url=mask(url), reason=f"{scheme} is none of {', '.join(_SCHEMES)}")
-    if creds is None:
-        return
-    try:
-        text = Path(creds).read_bytes()
-    except OSError as error:
-        raise CredentialsUnreadable(path=creds, reason=error.strerror or str(error)) from None
-    # nats-py reads past the end for ever when the markers are absent.
-    if b"BEGIN NATS USER JWT" not in text or b"BEGIN USER NKEY SEED" not in text:
-        raise CredentialsUnreadable(path=creds, reason="it holds no user JWT with its seed")
 
 
 def _is_about_credentials(error: Exception) -> bool:
@@ -269,6 +311,12 @@ def _first_connect_error(url: str, error: Exception) -> Exception:
     reason = mask(str(error).removeprefix("nats: ").strip("'") or type(error).__name__)
     if _is_about_credentials(error):
         return CredentialsRefused(url=mask(url), reason=reason)
+    if isinstance(error, ssl.SSLError):
+        # "certificate verify failed: Hostname mismatch, …": only the second half tells anything.
+        said = getattr(error, "verify_message", "") or error.reason or reason
+        return CertificateRefused(url=mask(url), reason=mask(str(said).rstrip(".")))
+    if NO_TLS in reason:
+        return TlsMissing(url=mask(url))
     if isinstance(error, ValueError) or "connect url" in reason or "mixing of websocket" in reason:
         return NatsUrlInvalid(url=mask(url), reason=reason)
     if isinstance(error, (TimeoutError, nats.errors.TimeoutError, _FirstConnectFailed)):

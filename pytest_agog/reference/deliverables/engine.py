@@ -71,7 +71,7 @@ class DeliverableEngine:
     async def connect(
         cls, url: str, *, creds: str | Path | None = None, watcher: PublishWatcher | None = None,
         object_threshold: int | None = None, object_store: bool = True, counter: TokenCounter = count,
-        inbox_prefix: str = "_INBOX", within: float = REQUEST_TIMEOUT,
+        inbox_prefix: str | None = None, within: float = REQUEST_TIMEOUT,
     ) -> DeliverableEngine:  # fmt: skip
         """An engine with a connection of its own.
 

@@ -117,24 +117,9 @@ class Objects:
         return found
 
     async def _ensure(self, replicas: int) -> None:
-        if self._there:
-            return
-        stream = f"OBJ_{OBJECT_BUCKET}"
-        config = {
-            "name": stream, "subjects": [f"$O.{OBJECT_BUCKET}.C.>", f"$O.{OBJECT_BUCKET}.M.>"], "storage": "file",
-            "retention": "limits", "discard": "new", "max_age": int(_KEPT * 10**9), "num_replicas": replicas,
-            "allow_rollup_hdrs": True, "allow_direct": True, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1,
-        }  # fmt: skip
-        try:
-            await jetstream.call(self._link, f"STREAM.INFO.{stream}")
-        except jetstream.Refusal as refusal:
-            if refusal.err_code not in jetstream.NOT_FOUND:
-                raise refusal.as_error(f"bucket {OBJECT_BUCKET}", url=self._link.url, stream=stream) from None
-            try:
-                await jetstream.call(self._link, f"STREAM.CREATE.{stream}", config)
-            except jetstream.Refusal as creation:
-                raise creation.as_error(f"bucket {OBJECT_BUCKET}", url=self._link.url, stream=stream) from None
-        self._there = True
+        if not self._there:
+            await ensure_bucket(self._link, replicas)
+            self._there = True
 
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str] | None, what: str) -> None:
         try:
@@ -150,6 +135,29 @@ class Objects:
 
     def _unreadable(self, reference: wire.ObjectReference, url: str, reason: str) -> AgogError:
         return ObjectUnreadable(url=url, name=reference.name, bucket=reference.bucket, reason=reason)
+
+
+async def ensure_bucket(link: Link, replicas: int) -> None:
+    """Create the bucket for large reports, if it is not there.
+
+    Raises:
+        AgogError: it cannot be looked at or created.
+    """
+    stream = f"OBJ_{OBJECT_BUCKET}"
+    config = {
+        "name": stream, "subjects": [f"$O.{OBJECT_BUCKET}.C.>", f"$O.{OBJECT_BUCKET}.M.>"], "storage": "file",
+        "retention": "limits", "discard": "new", "max_age": int(_KEPT * 10**9), "num_replicas": replicas,
+        "allow_rollup_hdrs": True, "allow_direct": True, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1,
+    }  # fmt: skip
+    try:
+        await jetstream.call(link, f"STREAM.INFO.{stream}")
+    except jetstream.Refusal as refusal:
+        if refusal.err_code not in jetstream.NOT_FOUND:
+            raise refusal.as_error(f"bucket {OBJECT_BUCKET}", url=link.url, stream=stream) from None
+        try:
+            await jetstream.call(link, f"STREAM.CREATE.{stream}", config)
+        except jetstream.Refusal as creation:
+            raise creation.as_error(f"bucket {OBJECT_BUCKET}", url=link.url, stream=stream) from None
 
 
 async def _join(tail: Tail, chunks: int) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pytest_agog.errors import StreamDiffers
 from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link
+from pytest_agog.reference.deliverables.objects import ensure_bucket
 from pytest_agog.wire import streams as wire
 from pytest_agog.wire import subjects
 from pytest_agog.wire.comms import PREFIXES
@@ -126,7 +127,12 @@ async def init_streams(
     there = {info["config"]["name"]: info for info in infos}
     consumers = [one for one in wire.CONSUMERS if one.stream != names.stream or one.name == names.consumer]
     work = _Work(link, consumers, update=update, check=check)
-    return list(await asyncio.gather(*(work.stream(stream, there.get(stream.name)) for stream in wanted)))
+    outcomes = list(await asyncio.gather(*(work.stream(stream, there.get(stream.name)) for stream in wanted)))
+    if link.guarded and not check:
+        # Whoever publishes the first large report creates its bucket, except where users are told apart: agents must
+        # not create streams, for a stream may be a mirror of any other.
+        await ensure_bucket(link, replicas)
+    return outcomes
 
 
 def _named(stream: wire.StreamDefinition, names: WireNames) -> wire.StreamDefinition:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_agog.reference.doors.settings import DoorSettings
 from pytest_agog.reference.orchestrator.config import Config
 
 
@@ -15,6 +16,8 @@ class OrchestratorSettings:
     nats_url: str
     config: Config
     nats_creds: Path | None = None
+    nats_monitor_url: str | None = None
+    """Monitoring address of NATS, for `/metrics` and health; several are separated by commas. [C11]"""
     postgres_dsn: str | None = None
     """For memory; without it nothing is remembered."""
     roadmap: Path | None = None
@@ -25,5 +28,7 @@ class OrchestratorSettings:
     host: str = "127.0.0.1"
     port: int = 0
     http: bool = True
+    door: DoorSettings = field(default_factory=DoorSettings)
+    """Who may ask by HTTP, and how often. [C10]"""
     replicas: int = 1
     """Of the state bucket, when it is created."""

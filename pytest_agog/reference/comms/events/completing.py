@@ -54,7 +54,7 @@ class Completing:
                     self._again.discard(run_id)
                     await self._complete(run_id)
         except (AgogError, psycopg.Error, OSError, TimeoutError) as error:
-            _LOG.warning("backfill of a run: %s", mask(" ".join(str(error).split())[:200]))
+            _LOG.warning("backfill of a run: %s", mask(" ".join(str(error).split()))[:200])
         except Exception:
             _LOG.exception("backfill of a run")
         finally:

@@ -30,8 +30,6 @@ _COUNTERS: Final = (
     ("rejected_total", "rejected", "Messages that cannot be stored, kept apart."),
     ("duplicates_total", "duplicates", "Messages whose row was there already."),
     ("batches_total", "batches", "Batches that were committed."),
-    ("batch_messages_total", "batch_messages", "Messages in these batches."),
-    ("insert_seconds_total", "insert_seconds", "Time from the begin of a batch's transaction to its commit."),
     ("errors_total", "errors", "Troubles with NATS or Postgres."),
     ("consumers_created_total", "consumers_created", "How often the consumer was absent and was made."),
     ("retired_total", "retired", "Rows deleted by retention."),

@@ -12,17 +12,18 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
+from pytest_agog.reference.deliverables.client import SafeClient
+
 Sink = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Takes subject, reply, payload and headers (None without)."""
 
 
-class IngestClient(Client):
+class IngestClient(SafeClient):
     """A client whose `listen` hands raw messages to a function, and that says when it is closed."""
 
     def __init__(self) -> None:

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_agog.masking import mask
+from pytest_agog.reference.observing.distribution import Distribution
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MESSAGES = (1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Counters:
         # Counted ten thousand times a second, and so apart.
         self._received = self._redelivered = 0
         self._pending: int | None = None
+        self.insert_seconds = Distribution(_SECONDS)
+        self.batch_sizes = Distribution(_MESSAGES)
 
     def snapshot(self) -> IngestCounts:
         """The counts at this moment."""
@@ -85,6 +91,8 @@ class Counters:
     def stored(self, *, messages: int, inserted: int, duplicates: int, rejected: int, seconds: float) -> None:
         """A batch was committed."""
         now = self._now
+        self.insert_seconds.add(seconds)
+        self.batch_sizes.add(messages)
         self._now = replace(
             now,
             ingested=now.ingested + inserted,

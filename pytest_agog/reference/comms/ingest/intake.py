@@ -24,7 +24,6 @@ from pytest_agog.reference.comms.ingest.client import IngestClient
 from pytest_agog.reference.comms.ingest.consumer import Consumer, Resume
 from pytest_agog.reference.comms.ingest.counters import Counters
 from pytest_agog.reference.comms.ingest.deliveries import ACK, NAK, WORKING, Delivery, Held, Incarnation, delivery
-from pytest_agog.reference.comms.ingest.identity import inbox_prefix
 from pytest_agog.reference.comms.ingest.state import Health, Pause
 from pytest_agog.reference.comms.settings import CommsSettings
 from pytest_agog.reference.deliverables import jetstream
@@ -114,10 +113,7 @@ class Intake:
     async def _session(self) -> None:
         client = IngestClient()
         settings = self._settings
-        link = await connect(
-            settings.nats_url, creds=settings.nats_creds,
-            inbox_prefix=inbox_prefix(settings.nats_url, settings.nats_creds), client=client,
-        )  # fmt: skip
+        link = await connect(settings.nats_url, creds=settings.nats_creds, client=client)
         # A connection that breaks is made anew here, with all that belongs to it.
         client.options["allow_reconnect"] = False
         try:

@@ -68,7 +68,7 @@ def _guarded(endpoint: Endpoint, *, fragment: bool = False) -> Endpoint:
             async with asyncio.timeout(PATIENCE):
                 return await endpoint(request)
         except (psycopg.Error, OSError, TimeoutError, ServiceError) as error:
-            said = mask(" ".join(str(error).split())[:200])
+            said = mask(" ".join(str(error).split()))[:200]
             _log.warning("a page waits for Postgres: %s: %s", type(error).__name__, said)
             return answers.away(fragment=fragment)
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from nats.aio.client import Client
-
 from pytest_agog.errors import AgogError, NatsUnreachable, PayloadTooLarge, PublishFailed, StoreFull, StreamMissing
-from pytest_agog.reference.comms.ingest.identity import inbox_prefix
 from pytest_agog.reference.comms.publishing.drafting import Outgoing
 from pytest_agog.reference.deliverables import jetstream
+from pytest_agog.reference.deliverables.client import SafeClient
 from pytest_agog.reference.deliverables.connecting import Link, NoAnswer, connect
 
 RETRY: Final = 0.05
@@ -42,7 +40,7 @@ class _NoLeader(Exception):
         self.failure = failure
 
 
-class _OneConnection(Client):
+class _OneConnection(SafeClient):
     """A client that ends with its connection: a reconnect would send what it had buffered before what was lost."""
 
     def __init__(self) -> None:
@@ -77,9 +75,7 @@ class Sender:
             NatsUnreachable, CredentialsRefused, CredentialsUnreadable, NatsUrlInvalid: as `connecting.connect`.
         """
         client = _OneConnection()
-        link = await connect(
-            url, creds=creds, inbox_prefix=inbox_prefix(url, creds), within=patience, client=client
-        )  # fmt: skip
+        link = await connect(url, creds=creds, within=patience, client=client)
         client.options["allow_reconnect"] = False
 
         async def ended() -> None:

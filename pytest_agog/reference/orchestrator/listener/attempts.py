@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from pytest_agog.errors import AgogError
 from pytest_agog.reference.deliverables.connecting import Link, NoAnswer
+from pytest_agog.reference.deliverables.credentials import without_user
 from pytest_agog.reference.orchestrator.listener import running, telling
 from pytest_agog.reference.orchestrator.listener.claims import Claim, Claims, Moved, Note
 from pytest_agog.reference.orchestrator.listener.config import AgentConfig
@@ -162,7 +163,8 @@ class Attempts:
         work, places = hand.work, Places.of(self._settings.data, hand.work.key)
         await self._insist(lambda: self._reports.prepare(work))
         url = self._settings.agent_nats_url or self._address()
-        prompt = work.prompt(url, places.output)
+        # What stands on standard input is read, quoted and kept; secrets are in the environment only.
+        prompt = work.prompt(without_user(url), places.output)
         with tempfile.TemporaryFile(dir=self._settings.data) as stdin:
             stdin.write(prompt)
             stdin.seek(0)
@@ -186,7 +188,8 @@ class Attempts:
         addresses = [address.strip() for address in self._settings.nats_url.split(",")]
         connected = self._link.nc.connected_url
         here = (connected.hostname, connected.port) if connected is not None else None
-        return next((one for one in addresses if _place(one) == here), addresses[0])
+        # Never with the listener's own user and password.
+        return without_user(next((one for one in addresses if _place(one) == here), addresses[0]))
 
     async def _locked(self, hand: Hand, keeper: Keeper) -> bool:
         """Wait for the lock; False when the attempt has to end before."""

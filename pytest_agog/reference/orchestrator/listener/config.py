@@ -78,6 +78,9 @@ class ListenerConfig(Strict):
     pass_env: list[Program] = Field(default_factory=list)
     """Variables of the listener's own environment that agents get besides PATH, HOME and the like."""
     agent_nats_url: Program | None = None
-    """What agents get as NATS_URL, when it is not the listener's own address."""
+    """What agents get as NATS_URL: the agents' user and password, or another address than the listener's own. Without
+    it they get the listener's address, never its user and password."""
     agent_nats_creds: Program | None = None
-    """What agents get as NATS_CREDS, relative to the settings file."""
+    """What agents get as NATS_CREDS, relative to the settings file: the agents' own, never the listener's."""
+    agent_nats_nkey: Program | None = None
+    """What agents get as NATS_NKEY, relative to the settings file."""

@@ -32,6 +32,7 @@ from pytest_agog.reference.orchestrator.listener.work import Key, Work, inherite
 from pytest_agog.wire.notices import Notice
 
 _BAD_REPORT: Final = (Unusable, PayloadTooLarge, BadInput, DigestMismatch, DeliverableUnreadable, ObjectUnreadable)
+_OWN: Final = ("NATS_URL", "NATS_CREDS", "NATS_NKEY", "NATS_USER")
 _SHOWN: Final = 4000
 """Characters at the end of each stream of output that an error shows."""
 _ROOM: Final = 4096
@@ -110,10 +111,15 @@ async def run(
 def _variables(
     work: Work, agent: AgentConfig, settings: ListenerSettings, places: Places, nats_url: str
 ) -> dict[str, str]:
-    found = inherited(settings.rules.pass_env)
+    # The listener's own way in is that of `system`; agents never get it, whatever the settings pass on.
+    found = inherited([name for name in settings.rules.pass_env if name not in _OWN])
     found["PATH"] = f"{SCRIPTS}:{found['PATH']}" if found.get("PATH") else SCRIPTS
     if settings.agent_nats_creds is not None:
         found["NATS_CREDS"] = str(settings.agent_nats_creds)
+    if settings.agent_nats_nkey is not None:
+        found["NATS_NKEY"] = str(settings.agent_nats_nkey)
+    if ca := os.environ.get("NATS_CA"):
+        found["NATS_CA"] = str(Path(ca).absolute())
     return {**found, **agent.env, **work.environment(nats_url, places.output)}
 
 

@@ -45,7 +45,14 @@ class ListenerSettings:
     @property
     def agent_nats_creds(self) -> Path | None:
         """The credentials that agents get."""
-        found = self.rules.agent_nats_creds
+        return self._file(self.rules.agent_nats_creds)
+
+    @property
+    def agent_nats_nkey(self) -> Path | None:
+        """The nkey that agents get."""
+        return self._file(self.rules.agent_nats_nkey)
+
+    def _file(self, found: str | None) -> Path | None:
         return (self.root / found).absolute() if found else None
 
     def folder_of(self, agent: AgentConfig) -> Path:

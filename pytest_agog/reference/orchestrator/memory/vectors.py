@@ -77,6 +77,11 @@ def qualified(statement: LiteralString, schema: str) -> Composed:
     return SQL(statement).format(vectors=Identifier(schema))
 
 
+def table(schema: str) -> Composed:
+    """The statement that makes the table for vectors, with pgvector in `schema`."""
+    return qualified(_TABLE, schema)
+
+
 def literal(vector: Sequence[float]) -> str:
     """As pgvector reads it."""
     return f"[{','.join(map(repr, vector))}]"

@@ -26,6 +26,7 @@ import psycopg
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 
+from pytest_agog.ledger.access import given
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM
 from pytest_agog.scenario.model import CommsService
 from pytest_agog.stage.components import Addresses, Comms
@@ -284,7 +285,7 @@ async def brewing(seed: int, folder: Path) -> AsyncIterator[Storm]:
         dsn = postgres.create_database("comms")
         comms = Comms(REFERENCE_COMMS, CommsService(instances=2, workers=2), folder, cuts=LINKS)
         try:
-            await comms.start(Addresses(server.url, dsn))
+            await comms.start(Addresses(given(server.url), dsn))
             yield Storm(seed, server, postgres, comms, dsn)
         finally:
             for one in comms.instances:

@@ -55,6 +55,10 @@ export async function follow(url, last, arrived) {
         headers: { Accept: "text/event-stream", "Last-Event-ID": String(last()) },
         signal: connection.signal,
       });
+      if (answer.status === 401) {
+        location.reload(); // the session is over: the page that asks for a token comes instead
+        return;
+      }
       if (answer.ok && answer.body) {
         report("events", true);
         pause.reset();

@@ -16,6 +16,10 @@ async function follow() {
       let atLeast = 0;
       try {
         const answer = await fetch(`${root.dataset.part}?version=${root.dataset.version}`, { cache: "no-store" });
+        if (answer.status === 401) {
+          location.reload(); // the session is over: the page that asks for a token comes instead
+          return;
+        }
         if (!answer.ok) {
           atLeast = retryAfter(answer);
           throw new Error(String(answer.status));

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Brings the whole system of compose.yaml up and waits until every part is healthy. May be called again at any time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "quick-start: $1" >&2; exit "${2:-1}"; }
+
+if docker compose version >/dev/null 2>&1; then compose=(docker compose)
+elif command -v docker-compose >/dev/null; then compose=(docker-compose)
+else fail "there is no docker compose; install Docker with its compose plugin (Debian: apt-get install docker.io docker-compose)" 3
+fi
+docker info >/dev/null 2>&1 || fail "no container engine answers; start it (systemctl start docker, or dockerd) and see that you may use it (group docker)" 3
+
+# A letter first: NATS takes what begins with a digit for a number.
+secret() { printf 's%s' "$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')"; }
+env_file=${AGOG_ENV_FILE:-.env}
+if [ ! -e "$env_file" ]; then
+    (
+        umask 077
+        while IFS= read -r line; do
+            case $line in *_PASSWORD=) line+=$(secret) ;; esac
+            printf '%s\n' "$line"
+        done <.env.example >"$env_file"
+    )
+    echo "quick-start: wrote $env_file with fresh passwords"
+fi
+
+workspace=${AGOG_WORKSPACE:-$(sed -n 's/^AGOG_WORKSPACE=//p' "$env_file" | tail -n 1)}
+mkdir -p "${workspace:-./workspace}"
+
+"${compose[@]}" --env-file "$env_file" config --quiet || fail "the settings are not whole; compare $env_file with .env.example" 2
+# Debian's compose speaks to the classic builder; a machine with BuildKit may say otherwise.
+if [ "${compose[0]}" = docker-compose ]; then export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-0} COMPOSE_DOCKER_CLI_BUILD=${COMPOSE_DOCKER_CLI_BUILD:-0}; fi
+if ! "${compose[@]}" --env-file "$env_file" up -d; then
+    "${compose[@]}" --env-file "$env_file" logs --tail=20 >&2 || true
+    fail "not everything came up; the lines above say why. Free the ports that are taken, or choose others in $env_file"
+fi
+
+deadline=$((SECONDS + ${AGOG_START_PATIENCE:-120}))
+while :; do
+    waiting=()
+    for id in $("${compose[@]}" --env-file "$env_file" ps -q); do
+        state=$(docker inspect --format '{{.Name}}: {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$id")
+        case $state in *": running healthy") ;; *) waiting+=("${state#/}") ;; esac
+    done
+    [ ${#waiting[@]} -eq 0 ] && break
+    if [ "$SECONDS" -ge "$deadline" ]; then
+        fail "not healthy in time: ${waiting[*]}. See \`${compose[*]} logs\`"
+    fi
+    sleep 1
+done
+echo "quick-start: every part is healthy"
+"${compose[@]}" --env-file "$env_file" port comms 8080 | sed 's#^#quick-start: pages     http://#; s#$#/agents#'
+"${compose[@]}" --env-file "$env_file" port orchestrator 8080 | sed 's#^#quick-start: board     http://#; s#$#/orchestrator#'
+echo "quick-start: prove it   deploy/smoke-test.sh"

@@ -1,0 +1,177 @@
+"""What nats-servers say of themselves over HTTP (`/varz`, `/jsz`, `/healthz`), looked at when somebody asks. [C11]
+
+Lag is taken from the server and not from whoever consumes: a consumer that has died cannot say how far it is behind.
+What was seen last is kept while a server does not answer; `up` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+_TIMEOUT: Final = 2.0
+"""Seconds for an answer."""
+_LARGEST: Final = 32_000_000
+FRESH: Final = 0.2
+"""Seconds in which what was seen is not asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What one server says of itself."""
+
+    up: bool = False
+    """Whether it answered just now."""
+    jetstream: bool = False
+    """Whether it says that JetStream works."""
+    varz: Mapping[str, Any] = field(default_factory=dict)
+    jsz: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The server's name; empty before it ever answered."""
+        return str(self.varz.get("server_name", ""))
+
+    def number(self, name: str) -> float:
+        """A number of `/varz`; 0 when it is not there."""
+        return _number(self.varz, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerState:
+    """A durable consumer."""
+
+    stream: str
+    name: str
+    exists: bool
+    pending: float = 0
+    """Messages that were not delivered yet; of one that does not exist, all that its stream holds."""
+    ack_pending: float = 0
+    redelivered: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """A stream, as its leader has it."""
+
+    name: str
+    messages: float = 0
+    bytes: float = 0
+    last_sequence: float = 0
+    """How many messages were ever stored."""
+    consumers: tuple[ConsumerState, ...] = ()
+
+
+class NatsMonitor:
+    """Looks at the monitoring addresses of one NATS system. `expected` names consumers (stream, name) that have series
+    though they were never seen. [J26]"""
+
+    def __init__(self, urls: str | None, expected: Sequence[tuple[str, str]] = ()) -> None:
+        self.urls = tuple(one.strip() for one in (urls or "").split(",") if one.strip())
+        self.expected = tuple(expected)
+        self.servers: dict[str, ServerState] = {url: ServerState() for url in self.urls}
+        self._looked = 0.0
+        self._looking = asyncio.Lock()
+
+    async def look(self) -> None:
+        """Ask all servers, unless that was done just now. Never raises."""
+        async with self._looking:
+            if not self.urls or time.monotonic() - self._looked < FRESH:
+                return
+            found = await asyncio.gather(*(asyncio.to_thread(_look, url, self.servers[url]) for url in self.urls))
+            self.servers = dict(zip(self.urls, found, strict=True))
+            self._looked = time.monotonic()
+
+    @property
+    def up(self) -> bool:
+        """Whether a server answered the last look."""
+        return any(one.up for one in self.servers.values())
+
+    @property
+    def jetstream(self) -> bool:
+        """Whether a server that answered says that JetStream works."""
+        return any(one.up and one.jetstream for one in self.servers.values())
+
+    def streams(self) -> list[StreamState]:
+        """All streams by name, each as its leader has it; those that are expected always."""
+        found: dict[str, StreamState] = {}
+        for server in self.servers.values():
+            for account in _list(server.jsz, "account_details"):
+                for one in _list(account, "stream_detail"):
+                    if _leads(one, server.name):
+                        state = _stream(one)
+                        found[state.name] = state
+        for stream, name in self.expected:
+            found[stream] = _with(found.get(stream, StreamState(stream)), name)
+        return [found[name] for name in sorted(found)]
+
+
+def _with(stream: StreamState, name: str) -> StreamState:
+    if any(one.name == name for one in stream.consumers):
+        return stream
+    waiting = ConsumerState(stream.name, name, exists=False, pending=stream.messages)
+    return StreamState(
+        stream.name, stream.messages, stream.bytes, stream.last_sequence, (*stream.consumers, waiting)
+    )  # fmt: skip
+
+
+def _stream(told: Mapping[str, Any]) -> StreamState:
+    name, state = str(told.get("name", "")), told.get("state") or {}
+    consumers = tuple(
+        ConsumerState(
+            name, str(one.get("name", "")), True,  # noqa: FBT003
+            _number(one, "num_pending"), _number(one, "num_ack_pending"), _number(one, "num_redelivered"),
+        )
+        for one in _list(told, "consumer_detail")
+    )  # fmt: skip
+    return StreamState(
+        name, _number(state, "messages"), _number(state, "bytes"), _number(state, "last_seq"), consumers
+    )  # fmt: skip
+
+
+def _leads(told: Mapping[str, Any], server: str) -> bool:
+    """Replicas tell of a stream, too, and may be behind."""
+    leader = (told.get("cluster") or {}).get("leader")
+    return not leader or leader == server
+
+
+def _number(told: Mapping[str, Any], name: str) -> float:
+    value = told.get(name, 0)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+def _list(told: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
+    value = told.get(name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _look(url: str, before: ServerState) -> ServerState:
+    varz = _fetch(url, "/varz")
+    jsz = _fetch(url, "/jsz?consumers=true") if varz is not None else None
+    if varz is None:
+        return ServerState(False, False, before.varz, before.jsz)  # noqa: FBT003
+    health = _fetch(url, "/healthz?js-enabled-only=true")
+    well = health is not None and health.get("status") == "ok"
+    return ServerState(True, well, varz, jsz if jsz is not None else before.jsz)  # noqa: FBT003
+
+
+def _fetch(base: str, path: str) -> dict[str, Any] | None:
+    try:
+        parts = urlsplit(base)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "127.0.0.1", parts.port or 8222, timeout=_TIMEOUT)
+        try:
+            connection.request("GET", parts.path.rstrip("/") + path)
+            response = connection.getresponse()
+            document = json.loads(response.read(_LARGEST)) if response.status == http.client.OK else None
+        finally:
+            connection.close()
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,93 @@
+"""Makes a server agree with manifests: looks, plans, changes. Doing it again changes nothing. [C12]"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pytest_agog.reference.deliverables import jetstream
+from pytest_agog.reference.operations.manifests import Manifests
+from pytest_agog.reference.operations.plan import Actual, Change, Wishes, plan
+
+if TYPE_CHECKING:
+    from pytest_agog.reference.deliverables.connecting import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a change."""
+
+    change: Change
+    done: bool
+    reason: str = ""
+    """Why it was not done."""
+
+
+async def look(link: Link, wanted: Manifests) -> Actual:
+    """What the server has of what the manifests name.
+
+    Raises:
+        AgogError: the server cannot be asked, or refuses to say; only the user `system` may ask.
+    """
+    try:
+        infos = await jetstream.list_all(link, "STREAM.LIST", "streams")
+        streams = {str(info["config"]["name"]): info for info in infos}
+        named = sorted({each.stream for each in (*wanted.streams, *wanted.consumers)} & set(streams))
+        lists = await asyncio.gather(
+            *(jetstream.list_all(link, f"CONSUMER.LIST.{name}", "consumers") for name in named)
+        )
+    except jetstream.Refusal as refusal:
+        raise refusal.as_error("listing the streams", url=link.url) from None
+    consumers = {name: {str(each["name"]): each for each in found} for name, found in zip(named, lists, strict=True)}
+    return Actual(streams, consumers, _clustered(link), datetime.now(UTC))
+
+
+def _clustered(link: Link) -> bool:
+    """As the server says in its greeting."""
+    return bool(getattr(link.nc, "_server_info", {}).get("cluster"))
+
+
+async def apply(link: Link, wanted: Manifests, wishes: Wishes | None = None) -> list[Outcome]:
+    """Make the server agree; what is refused or in no manifest stays as it is.
+
+    Raises:
+        AgogError: as `look`.
+    """
+    outcomes = []
+    for change in plan(wanted, await look(link, wanted), wishes):
+        if change.action == "refused":
+            outcomes.append(Outcome(change, done=False, reason=change.reason))
+        elif change.action == "extra":
+            outcomes.append(Outcome(change, done=False, reason="left alone; --prune deletes it"))
+        else:
+            outcomes.append(await _do(link, change))
+    return outcomes
+
+
+async def _do(link: Link, change: Change) -> Outcome:
+    try:
+        await jetstream.call(link, _verb(change), _body(change))
+    except jetstream.Refusal as refusal:
+        if change.action == "delete" and refusal.err_code in jetstream.NOT_FOUND:
+            return Outcome(change, done=True)
+        told = refusal.as_error(change.label, url=link.url, stream=change.stream)
+        return Outcome(change, done=False, reason=str(told))
+    return Outcome(change, done=True)
+
+
+def _verb(change: Change) -> str:
+    if change.kind == "Stream":
+        return f"STREAM.{'CREATE' if change.action == 'create' else 'UPDATE'}.{change.name}"
+    if change.action == "delete":
+        return f"CONSUMER.DELETE.{change.stream}.{change.name}"
+    return f"CONSUMER.DURABLE.CREATE.{change.stream}.{change.name}"
+
+
+def _body(change: Change) -> dict[str, Any] | None:
+    if change.config is None:
+        return None
+    return dict(change.config) if change.kind == "Stream" else {
+        "stream_name": change.stream, "config": dict(change.config),
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Miki's full report: containers, volumes, network, streams, performance."""

@@ -1,0 +1,1 @@
+"""Certificates, credentials and the server configuration that goes with them, for development and tests. [C10]"""

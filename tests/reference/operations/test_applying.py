@@ -1,0 +1,338 @@
+"""A server is made to agree with manifests; drift is found field by field; nothing that is stored is lost by it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from pytest_agog.errors import CredentialsRefused
+from pytest_agog.reference.deliverables.connecting import Link, connect
+from pytest_agog.reference.deliverables.streams import all_as_defined, init_streams
+from pytest_agog.reference.operations.applying import Outcome, apply, look
+from pytest_agog.reference.operations.manifests import Manifests, load
+from pytest_agog.reference.operations.plan import Actual, Change, Wishes, plan
+from pytest_agog.stage.cluster import NatsCluster
+from tests.reference.operations.conftest import Guarded
+
+NACK = Path(__file__).parents[3] / "deploy" / "nack"
+
+
+def ours(replicas: int | None = 1) -> Manifests:
+    return load([NACK], replicas=replicas)
+
+
+def stream(tmp_path: Path, **spec: Any) -> Manifests:
+    """One stream ORDERS."""
+    path = tmp_path / "orders.yaml"
+    fields = {"name": "ORDERS", "subjects": ["orders.>"], "storage": "file", **spec}
+    body = "".join(f"  {name}: {value}\n" for name, value in fields.items())
+    path.write_text(
+        f"apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nmetadata: {{name: orders}}\nspec:\n{body}", "utf-8"
+    )
+    return load([path])
+
+
+async def drift(link: Link, wanted: Manifests, **wishes: bool) -> list[Change]:
+    return plan(wanted, await look(link, wanted), Wishes(**wishes))
+
+
+def told(changes: list[Change]) -> dict[str, str]:
+    return {change.label: f"{change.action}: {change.told}" for change in changes}
+
+
+def became(outcomes: list[Outcome]) -> dict[str, bool]:
+    return {outcome.change.label: outcome.done for outcome in outcomes}
+
+
+async def test_an_empty_server_is_filled_and_then_left_alone(link: Link) -> None:
+    outcomes = await apply(link, ours())
+    assert len(outcomes) == 26
+    assert all(outcome.done for outcome in outcomes)
+    assert await apply(link, ours()) == []
+    assert await drift(link, ours()) == []
+    assert all_as_defined(await init_streams(link, check=True))
+
+
+async def test_streams_that_the_contract_made_do_not_differ(link: Link) -> None:
+    await init_streams(link)
+    assert await drift(link, ours()) == []
+
+
+async def test_three_replicas_on_a_server_that_runs_alone_are_refused_with_the_way_out(link: Link) -> None:
+    outcomes = await apply(link, ours(None))
+    refused = [outcome for outcome in outcomes if outcome.change.kind == "Stream"]
+    assert {outcome.done for outcome in refused} == {False}
+    assert all("give --replicas 1" in outcome.reason for outcome in refused)
+    assert not any(outcome.done for outcome in outcomes)
+
+
+async def test_a_cluster_takes_them(tmp_path: Path) -> None:
+    with NatsCluster(tmp_path / "cluster") as cluster:
+        link = await connect(cluster.url)
+        try:
+            assert all(outcome.done for outcome in await apply(link, ours(None)))
+            assert await drift(link, ours(None)) == []
+        finally:
+            await link.close()
+
+
+async def test_every_kind_of_drift_is_found_and_corrected(link: Link) -> None:
+    await apply(link, ours())
+    js = link.nc.jetstream()
+    config = (await js.stream_info("agent-comms")).config
+    config.subjects, config.max_age, config.max_bytes = ["argo.workflow.>", "strays.>"], 86_400, 10**9
+    await js.update_stream(config)
+    jangar = (await js.consumer_info("agent-comms", "jangar-agent-comms")).config
+    jangar.ack_wait, jangar.max_ack_pending = 5, 10
+    await js.add_consumer("agent-comms", jangar)
+    roy = (await js.consumer_info("REQUIREMENTS", "roy-backend")).config
+    roy.filter_subject = "requirements.>"
+    await js.add_consumer("REQUIREMENTS", roy)
+    await js.delete_consumer("RESULTS", "orchestrator")
+    await js.delete_stream("INTEGRATION")
+
+    found = told(await drift(link, ours()))
+    assert found == {
+        "stream agent-comms": "update: subjects is ['argo.workflow.>', 'strays.>'] instead of ['argo.workflow.>', "
+        "'agentrun.>']; max_bytes is 1000000000 instead of 10737418240; max_age is 1d instead of 7d",
+        "stream INTEGRATION": "create: is not there",
+        "consumer agent-comms.jangar-agent-comms": "update: ack_wait is 5s instead of 30s; max_ack_pending is 10 "
+        "instead of 20000",
+        "consumer REQUIREMENTS.roy-backend": "update: filter_subjects is ['requirements.>'] instead of "
+        "['requirements.backend.>']",
+        "consumer RESULTS.orchestrator": "create: is not there",
+        "consumer INTEGRATION.orchestrator": "create: is not there",
+    }
+    assert became(await apply(link, ours())) == dict.fromkeys(found, True)
+    assert await drift(link, ours()) == []
+
+
+async def test_messages_and_positions_survive_a_correction(link: Link) -> None:
+    await apply(link, ours())
+    js = link.nc.jetstream()
+    for number in range(5):
+        await js.publish("argo.workflow.ns.flow.uid.agent.roy.log", b"%d" % number)
+    puller = await js.pull_subscribe("", "jangar-agent-comms", stream="agent-comms")
+    for message in await puller.fetch(3):
+        await message.ack_sync()
+    jangar = (await js.consumer_info("agent-comms", "jangar-agent-comms")).config
+    jangar.ack_wait = 5
+    await js.add_consumer("agent-comms", jangar)
+    assert became(await apply(link, ours())) == {"consumer agent-comms.jangar-agent-comms": True}
+    info = await js.consumer_info("agent-comms", "jangar-agent-comms")
+    assert info.ack_floor is not None
+    assert (info.config.ack_wait, info.ack_floor.stream_seq, info.num_pending) == (30, 3, 2)
+
+
+async def test_a_consumer_that_began_elsewhere_is_no_drift(link: Link) -> None:
+    """Ingest makes its consumer anew after what is stored. [C4]"""
+    await apply(link, ours())
+    js = link.nc.jetstream()
+    await js.publish("argo.workflow.ns.flow.uid.agent.roy.log", b"1")
+    config = (await js.consumer_info("agent-comms", "jangar-agent-comms")).config
+    await js.delete_consumer("agent-comms", "jangar-agent-comms")
+    config.deliver_policy, config.opt_start_seq = "by_start_sequence", 2
+    await js.add_consumer("agent-comms", config)
+    assert await drift(link, ours()) == []
+
+
+async def test_extra_consumers_are_found_and_deleted_only_when_asked(link: Link) -> None:
+    await apply(link, ours())
+    js = link.nc.jetstream()
+    await js.add_consumer("RESULTS", ConsumerConfig(durable_name="forgotten", ack_policy=AckPolicy.EXPLICIT))
+    await js.add_consumer("RESULTS", ConsumerConfig(name="passing", inactive_threshold=60))
+    await js.add_stream(name="others", subjects=["others"])
+    await js.add_consumer("others", ConsumerConfig(durable_name="theirs", ack_policy=AckPolicy.EXPLICIT))
+    assert told(await drift(link, ours())) == {"consumer RESULTS.forgotten": "extra: is in no manifest"}
+    assert became(await apply(link, ours())) == {"consumer RESULTS.forgotten": False}
+    assert (await js.consumer_info("RESULTS", "forgotten")).name == "forgotten"
+    assert became(await apply(link, ours(), Wishes(prune=True))) == {"consumer RESULTS.forgotten": True}
+    assert await drift(link, ours()) == []
+    assert (await js.consumer_info("RESULTS", "passing")).name == "passing"
+    assert (await js.consumer_info("others", "theirs")).name == "theirs"
+
+
+@pytest.mark.parametrize(("field", "value"), [("storage", "memory"), ("retention", "workqueue"), ("maxConsumers", 3)])
+async def test_what_means_making_it_anew_is_refused(tmp_path: Path, link: Link, field: str, value: object) -> None:
+    await apply(link, stream(tmp_path))
+    await link.nc.jetstream().publish("orders.1", b"kept")
+    (outcome,) = await apply(link, stream(tmp_path, **{field: value}))
+    assert (outcome.change.action, outcome.done) == ("refused", False)
+    assert "cannot be changed in place" in outcome.reason
+    assert (await link.nc.jetstream().get_msg("ORDERS", 1)).data == b"kept"
+
+
+async def test_a_consumers_acks_are_not_changed_in_place(link: Link) -> None:
+    await apply(link, ours())
+    js = link.nc.jetstream()
+    await js.delete_consumer("ERRORS", "orchestrator")
+    await js.add_consumer("ERRORS", ConsumerConfig(durable_name="orchestrator", ack_policy=AckPolicy.NONE))
+    (outcome,) = await apply(link, ours())
+    assert (outcome.done, outcome.change.label) == (False, "consumer ERRORS.orchestrator")
+    assert "loses its position" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [("maxMsgs", 3, "max_msgs 3 of 10 stored"), ("maxBytes", 64, "max_bytes 64 of"),
+     ("maxMsgsPerSubject", 1, "max_msgs_per_subject 1")],
+)  # fmt: skip
+async def test_a_limit_below_what_is_stored_is_refused_unless_allowed(
+    tmp_path: Path, link: Link, field: str, value: int, reason: str
+) -> None:
+    await apply(link, stream(tmp_path))
+    for _ in range(10):
+        await link.nc.jetstream().publish("orders.1", b"x" * 20)
+    lower = stream(tmp_path, **{field: value})
+    (outcome,) = await apply(link, lower)
+    assert not outcome.done
+    assert reason in outcome.reason
+    assert (await link.nc.jetstream().stream_info("ORDERS")).state.messages == 10
+    assert became(await apply(link, lower, Wishes(allow_loss=True))) == {"stream ORDERS": True}
+    assert (await link.nc.jetstream().stream_info("ORDERS")).state.messages < 10
+
+
+async def test_a_shorter_age_is_refused_when_something_older_is_stored(tmp_path: Path, link: Link) -> None:
+    await apply(link, stream(tmp_path))
+    await link.nc.jetstream().publish("orders.1", b"x")
+    wanted = stream(tmp_path, maxAge="24h")
+    seen = await look(link, wanted)
+    assert [change.action for change in plan(wanted, seen)] == ["update"]
+    later = Actual(seen.streams, seen.consumers, seen.clustered, datetime.now(UTC) + timedelta(days=2))
+    (change,) = plan(wanted, later)
+    assert change.action == "refused"
+    assert "max_age 1d, the oldest is 2 days old" in change.reason
+
+
+async def test_what_says_prevent_update_is_reported_and_left(tmp_path: Path, link: Link) -> None:
+    await apply(link, stream(tmp_path))
+    (outcome,) = await apply(link, stream(tmp_path, maxMsgs=5, preventUpdate="true"))
+    assert (outcome.done, outcome.reason) == (False, "its manifest says preventUpdate")
+
+
+async def test_what_manifests_cannot_say_stays(tmp_path: Path, link: Link) -> None:
+    await apply(link, stream(tmp_path))
+    js = link.nc.jetstream()
+    config = (await js.stream_info("ORDERS")).config
+    config.allow_msg_ttl = True
+    await js.update_stream(config)
+    await apply(link, stream(tmp_path, maxMsgs=5))
+    after = (await js.stream_info("ORDERS")).config
+    assert (after.allow_msg_ttl, after.max_msgs) == (True, 5)
+
+
+async def test_everything_that_a_manifest_can_say_is_applied_and_found_again(tmp_path: Path, link: Link) -> None:
+    path = tmp_path / "all.yaml"
+    path.write_text(
+        """
+apiVersion: jetstream.nats.io/v1beta2
+kind: Stream
+metadata: {name: all}
+spec:
+  name: ALL
+  description: all that can be said
+  subjects: [b.>, a.>]
+  retention: interest
+  discard: new
+  discardPerSubject: true
+  maxConsumers: 7
+  maxMsgs: 1000
+  maxBytes: 100000
+  maxAge: 48h
+  maxMsgSize: 5000
+  maxMsgsPerSubject: 10
+  storage: file
+  compression: s2
+  duplicateWindow: 30s
+  metadata: {owner: platform}
+  republish: {source: a.>, destination: again.>}
+  subjectTransform: {source: b.>, dest: a.b.>}
+  allowDirect: true
+  denyDelete: true
+  firstSequence: 100
+---
+apiVersion: jetstream.nats.io/v1beta2
+kind: Stream
+metadata: {name: gathers}
+spec: {name: GATHERS, storage: memory, noAck: true, sources: [{name: ALL, filterSubject: a.>, optStartSeq: 100}]}
+---
+apiVersion: jetstream.nats.io/v1beta2
+kind: Consumer
+metadata: {name: pulls}
+spec:
+  streamName: ALL
+  durableName: pulls
+  description: pulls
+  ackPolicy: explicit
+  ackWait: 10s
+  maxDeliver: 4
+  backoff: [1s, 2s, 3s]
+  filterSubjects: [a.x, a.y]
+  maxWaiting: 5
+  maxAckPending: 9
+  maxRequestBatch: 3
+  maxRequestExpires: 20s
+  maxRequestMaxBytes: 1000
+  headersOnly: true
+  memStorage: true
+  replicas: 1
+  sampleFreq: "50"
+  deliverPolicy: byStartSequence
+  optStartSeq: 200
+  metadata: {owner: jangar}
+---
+apiVersion: jetstream.nats.io/v1beta2
+kind: Consumer
+metadata: {name: pushes}
+spec:
+  streamName: ALL
+  durableName: pushes
+  ackPolicy: none
+  deliverSubject: to.me
+  deliverGroup: us
+  flowControl: true
+  heartbeatInterval: 5s
+  rateLimitBps: 100000
+  replayPolicy: original
+""",
+        "utf-8",
+    )
+    wanted = load([path])
+    outcomes = await apply(link, wanted)
+    assert [(outcome.done, outcome.reason) for outcome in outcomes] == [(True, "")] * 4
+    assert await drift(link, wanted) == []
+
+
+async def test_a_consumer_without_its_stream_is_refused(tmp_path: Path, link: Link) -> None:
+    wanted = load([NACK / "jangar"])
+    (outcome,) = await apply(link, wanted)
+    assert "stream agent-comms is not there, and no manifest makes it" in outcome.reason
+
+
+async def test_what_the_server_refuses_is_told_in_its_words(tmp_path: Path, link: Link) -> None:
+    await link.nc.jetstream().add_stream(name="first", subjects=["orders.1"])
+    (outcome,) = await apply(link, stream(tmp_path))
+    assert not outcome.done
+    assert "overlap" in outcome.reason
+
+
+@pytest.mark.parametrize("user", ["agents", "jangar"])
+async def test_only_system_may_look(guarded: Guarded, user: str) -> None:
+    link = await connect(guarded.url_of(user))
+    try:
+        with pytest.raises(CredentialsRefused):
+            await look(link, ours())
+    finally:
+        await link.close()
+
+
+async def test_system_may_apply(guarded: Guarded) -> None:
+    link = await connect(guarded.url_of("system"))
+    try:
+        assert all(outcome.done for outcome in await apply(link, ours()))
+    finally:
+        await link.close()

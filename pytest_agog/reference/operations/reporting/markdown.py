@@ -10,15 +10,18 @@ from pytest_agog.masking import mask
 from pytest_agog.reference.operations.reporting.model import ContainerSeen, Reached, Report
 from pytest_agog.values import format_size
 
-_ACTIVE: Final = re.compile(r"[\\`*_{}\[\]<>&~|@#$!^=\"']")
-_LINK: Final = re.compile(r"(?<=[A-Za-z0-9+.-]):(?=//)|(?<=www)\.", re.IGNORECASE)
+_STYLE: Final = re.compile(r"[\\`*{}~#$^]|(?<![^\W_])_|_(?![^\W_])")
+"""What a backslash makes plain. An underscore inside a word is plain already."""
+_ACTIVE: Final = re.compile(r"[\[\]<>&|@]")
+"""What tables, mentions and renderers with rules of their own see even behind a backslash."""
+_LINK: Final = re.compile(r"(?:(?<=https)|(?<=http)|(?<=ftp)):(?=//)|(?<=www)\.", re.IGNORECASE)
 _HIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 def escaped(text: str) -> str:
     """`text` on one line, for a table cell or a list item: no markup, HTML, link or mention comes of it."""
     plain = _HIDDEN.sub("\ufffd", " ".join(mask(text).split()))
-    plain = _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", plain)
+    plain = _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", _STYLE.sub(r"\\\g<0>", plain))
     return _LINK.sub(lambda found: f"&#{ord(found[0])};", plain)
 
 

@@ -89,7 +89,7 @@ def test_an_address_implies_the_external_backend(project: Path, pytester: pytest
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        (["--agog-backend=cloud"], {}, "--agog-backend=cloud: expected one of embedded, cluster, external"),
+        (["--agog-backend=cloud"], {}, "--agog-backend=cloud: expected one of embedded, cluster, container, external"),
         ([], {"AGOG_BACKEND": "external"}, "--agog-backend=external needs --agog-nats-url (or AGOG_NATS_URL)"),
         (["--agog-backend=cluster", "--agog-nats-url=nats://a:1"], {}, "*contradict each other*"),
         (["--agog-require=browsr"], {}, "--agog-require=browsr: expected some of browser, docker, prometheus"),

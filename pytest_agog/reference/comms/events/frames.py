@@ -103,15 +103,23 @@ async def page(connection: AsyncConnection, selector: Selector, cursor: int, upt
 async def beginning(
     connection: AsyncConnection, selector: Selector, upto: int, limit: int, since: datetime | None
 ) -> int:
-    """The cursor in front of the newest `limit` rows up to `upto` (that are not older than `since`)."""
+    """The cursor in front of the newest `limit` rows of what is stored (that are not older than `since`).
+
+    What is stored may reach beyond `upto`, where the hub is. For who asks now it is history all the same, also when the
+    hub is a moment late.
+    """
     from psycopg.sql import SQL
 
     condition, parameters = selecting.condition(selector)
     bound = SQL("") if since is None else SQL(' AND "timestamp" >= %s')
     query = SQL(
-        "SELECT min(seq) FROM (SELECT seq FROM workflow_comms.agent_messages WHERE {} AND seq <= %s{} "
-        "ORDER BY seq DESC LIMIT %s) AS newest"
+        "WITH stored AS (SELECT greatest(%s, coalesce(max(seq), 0)) AS last FROM workflow_comms.agent_messages) "
+        "SELECT (SELECT min(seq) FROM (SELECT seq FROM workflow_comms.agent_messages "
+        "WHERE {} AND seq <= (SELECT last FROM stored){} ORDER BY seq DESC LIMIT %s) AS newest), "
+        "(SELECT last FROM stored)"
     ).format(condition, bound)
-    given = [*parameters, upto, *([] if since is None else [since]), limit]
+    given = [upto, *parameters, *([] if since is None else [since]), limit]
     row = await (await connection.execute(query, given)).fetchone()
-    return upto if row is None or row[0] is None else int(row[0]) - 1
+    if row is None:
+        return upto
+    return int(row[1]) if row[0] is None else int(row[0]) - 1

@@ -40,8 +40,9 @@ deadline=$((SECONDS + ${AGOG_START_PATIENCE:-120}))
 while :; do
     waiting=()
     for id in $("${compose[@]}" --env-file "$env_file" ps -q); do
-        state=$(docker inspect --format '{{.Name}}: {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$id")
-        case $state in *": running healthy") ;; *) waiting+=("${state#/}") ;; esac
+        state=$(docker inspect --format '{{.Name}}: {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.ExitCode}}{{end}}' "$id")
+        # The streams are made by a container that ends.
+        case $state in *": running healthy" | *streams*": exited 0") ;; *) waiting+=("${state#/}") ;; esac
     done
     [ ${#waiting[@]} -eq 0 ] && break
     if [ "$SECONDS" -ge "$deadline" ]; then

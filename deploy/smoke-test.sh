@@ -44,7 +44,8 @@ sys.exit("nothing of " + wanted + " at " + path)
 PYTHON
 
 run="smoke-$(date -u +%Y%m%d%H%M%S)-$$"
-within listener agog comms publish --run-id "$run" --kind message --agent-id smoke "smoke test $run" >/dev/null \
+# As an agent: with the only user that agents have.
+within listener sh -c 'NATS_URL=$AGOG_AGENT_NATS_URL exec agog comms publish "$@"' agent --run-id "$run" --kind message --agent-id smoke "smoke test $run" >/dev/null \
     || fail "the message was not stored; see \`${compose[*]} logs nats\`"
 passed "published to the stream"
 within comms python3 -c "$ask" "/api/agents/events?runId=$run" "smoke test $run" "$patience" \

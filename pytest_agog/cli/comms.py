@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -107,7 +108,7 @@ def publish(
     )
     stored = done.stored or not publisher.waiting
     if as_json:
-        print_json({**_told(done), "stored": stored})
+        print_json({**_told(done), "stored": stored, "counts": asdict(publisher.counts)})
     elif stored:
         print_line(done.message_id)
     if not stored and not spool_ok:
@@ -268,7 +269,14 @@ async def _tail(
 def _tailed(tally: Any, publisher: CommsPublisher, spool_ok: bool, as_json: bool) -> int:
     waiting = publisher.waiting
     if as_json:
-        print_json({"messages": tally.published, "waiting": waiting, "refused": tally.refused})
+        print_json(
+            {
+                "messages": tally.published,
+                "waiting": waiting,
+                "refused": tally.refused,
+                "counts": asdict(publisher.counts),
+            }
+        )
     if tally.failure is not None:
         error = tally.failure
         raise AgogError(f"{tally.refused} message(s) were refused: {error}") from None

@@ -43,6 +43,11 @@ class NatsCluster:
         return next((server for server in self.servers if server.alive), self.servers[0]).monitor_url
 
     @property
+    def monitor_urls(self) -> str:
+        """Of all servers, separated by commas: each knows best of the streams that it leads."""
+        return ",".join(server.monitor_url for server in self.servers)
+
+    @property
     def version(self) -> str:
         """Of the servers."""
         return self.servers[0].version

@@ -12,6 +12,7 @@ import contextlib
 import os
 import secrets
 import signal as signals
+import socket
 import subprocess
 import sys
 import threading
@@ -104,9 +105,11 @@ def missing() -> str:
     try:
         import docker
         import testcontainers.core.container  # noqa: F401
+        from docker.constants import DEFAULT_UNIX_SOCKET
     except ImportError as error:
         return f"the package {error.name} is missing; {REMEDY}"
     try:
+        _knock(os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET)
         client = docker.from_env(timeout=_REACHED_IN)
         try:
             client.ping()
@@ -116,6 +119,18 @@ def missing() -> str:
         reason = " ".join(str(error).split())[:160]
         return f"no container engine answers ({reason}); {REMEDY}"
     return ""
+
+
+def _knock(address: str) -> None:
+    """Raise what connecting to the engine's socket does: the client itself drops, unclosed, one that nobody serves."""
+    path = address.partition("unix://")[2]
+    if path:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_REACHED_IN)
+            try:
+                connection.connect(f"/{path.lstrip('/')}")
+            except OSError as error:
+                raise ConnectionError(f"{address}: {error.strerror or error}") from error
 
 
 def container(

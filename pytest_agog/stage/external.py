@@ -33,6 +33,7 @@ class ExternalNats:
     """
 
     monitor_url = None
+    monitor_urls = None
 
     def __init__(self, url: str, *, creds: Path | None = None, patience: float = 600.0) -> None:
         self.url = url

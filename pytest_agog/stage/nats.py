@@ -100,6 +100,11 @@ class NatsServer:
         return f"http://{self._port(1)}"
 
     @property
+    def monitor_urls(self) -> str:
+        """The same; a cluster has several."""
+        return self.monitor_url
+
+    @property
     def version(self) -> str:
         """As the server says it."""
         return str(self._info.get("version", ""))

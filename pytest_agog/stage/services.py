@@ -35,6 +35,11 @@ class NatsService(Protocol):
         ...
 
     @property
+    def monitor_urls(self) -> str | None:
+        """The monitoring endpoints of all servers, separated by commas."""
+        ...
+
+    @property
     def version(self) -> str:
         """Of the server."""
         ...

@@ -214,7 +214,7 @@ class Stage:
                 stack.push_async_callback(self._end_crew, crew)
                 as_agents = self.given_access(AGENTS)
                 await crew.start(
-                    self.given_access(), self.postgres_dsn, self.agents, as_agents, self.nats.monitor_url or ""
+                    self.given_access(), self.postgres_dsn, self.agents, as_agents, self.nats.monitor_urls or ""
                 )
                 self._crew = crew
             self._exit = stack.pop_all()
@@ -374,7 +374,7 @@ class Stage:
         from pytest_agog.stage.components import Addresses
 
         assert self.postgres_dsn is not None
-        return Addresses(self.given_access(COMMS), self.postgres_dsn, self.nats.monitor_url or "")
+        return Addresses(self.given_access(COMMS), self.postgres_dsn, self.nats.monitor_urls or "")
 
     def _check_payload(self) -> None:
         """The contract's streams hold messages of 10 MB; a server that takes less would refuse them one day."""

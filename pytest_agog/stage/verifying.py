@@ -1,8 +1,9 @@
-"""A client of NATS that sends nothing of itself in plain to a server that was asked for TLS."""
+"""A client of NATS that sends nothing of itself in plain to a server that was asked for TLS, and drops no socket."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error
@@ -13,6 +14,14 @@ from pytest_agog.stage.connect import NO_TLS
 class VerifyingClient(Client):
     """nats-py takes a `tls://` address for a wish: where the server's greeting, which is never encrypted, says nothing
     of TLS, it goes on and sends the credentials."""
+
+    async def _connect_to_server(self, s: Any) -> None:
+        """nats-py opens the next connection over one whose greeting failed, and nobody closes that: so it goes while a
+        container's port accepts and the server in it is not there yet."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        await super()._connect_to_server(s)
 
     def _connect_command(self) -> bytes:
         """What it says of itself; called once a connection, after the handshake."""

@@ -83,6 +83,7 @@ def test_every_option_arrives(here: Any, server: NatsServer) -> None:
             {"subject": "argo.workflow.general.tool_result", "stored": True,
              "stream": "agent-comms", "sequence": 2, "duplicate": False},
         ],
+        "counts": {"published": 1, "spooled": 0, "failed": 0},
     }  # fmt: skip
     first, second = (payload for _, payload in held(server))
     assert (first["channel"], second["channel"]) == ("side", "general")

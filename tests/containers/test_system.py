@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import re
 import secrets
 import socket
 import subprocess
+import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +30,9 @@ class System:
         self.name = f"agogtest{secrets.token_hex(4)}"
         self.folder = folder
         ports = _free_ports(4)
-        self.http = f"http://127.0.0.1:{ports[2]}"
+        self.nats = f"127.0.0.1:{ports[0]}"
+        self.http, self.board = (f"http://127.0.0.1:{port}" for port in ports[2:])
+        self.token = secrets.token_hex(16)
         workspace = folder / "workspace"
         workspace.mkdir()
         workspace.chmod(0o777)
@@ -37,6 +44,7 @@ class System:
             "AGOG_PREFIX": self.name,
             "AGOG_WORKSPACE": str(workspace),
             "AGOG_IMAGE": f"{self.name}:local",
+            "AGOG_HTTP_TOKEN": self.token,
             "AGOG_SMOKE_PATIENCE": "15",
             "DOCKER_BUILDKIT": os.environ.get("DOCKER_BUILDKIT", "0"),
             "COMPOSE_DOCKER_CLI_BUILD": os.environ.get("COMPOSE_DOCKER_CLI_BUILD", "0"),
@@ -48,6 +56,22 @@ class System:
                 )
             ),
         }
+
+    def secrets(self) -> dict[str, str]:
+        """What quick-start wrote."""
+        lines = Path(self.environment["AGOG_ENV_FILE"]).read_text(encoding="utf-8").splitlines()
+        return {name: value for name, _, value in (line.partition("=") for line in lines) if name.endswith("_PASSWORD")}
+
+    def page(self, url: str, *, token: str | None = None) -> tuple[int, str]:
+        """Status and body of a page, asked with the system's token or with another one."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        shown = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        try:
+            with opener.open(urllib.request.Request(url, headers=shown), timeout=10) as page:
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, ""
 
     def run(self, *words: str, patience: float = 240) -> subprocess.CompletedProcess[str]:
         """A command in the project's environment."""
@@ -88,37 +112,115 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 
 def test_the_system_comes_up_is_proven_notices_what_breaks_and_leaves_nothing(system: System) -> None:
+    # One system for all of it: it takes longest to come up.
     started = system.run("deploy/quick-start.sh")
     assert started.returncode == 0, started.stdout + started.stderr
     assert (system.folder / "env").stat().st_mode & 0o077 == 0, "passwords are for their owner"
 
-    states = {}
-    for service in SERVICES:
-        found = system.compose("ps", "-q", service).stdout.strip()
-        told = system.run("docker", "inspect", "--format", "{{.State.Health.Status}} {{.Config.User}}", found)
-        states[service] = told.stdout.split()
-    assert {service: state[0] for service, state in states.items()} == dict.fromkeys(SERVICES, "healthy")
-    assert {states[service][1] for service in ("comms", "orchestrator", "listener")} == {"10001:10001"}
-
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{system.http}/agents", timeout=10) as page:
-        assert page.status == 200
-        assert b"<title>" in page.read()
+    _every_part_is_healthy_and_nobody_is_root(system)
+    _pages_want_the_token_and_metrics_tell_of_nats(system)
+    asyncio.run(_agents_are_denied_what_is_not_theirs(system))
+    _logs_and_report_tell_of_all_parts_and_no_secret(system)
 
     proven = system.run("deploy/smoke-test.sh")
     assert proven.returncode == 0, proven.stdout + proven.stderr
     assert "all well" in proven.stdout
 
-    # Broken behind the healthcheck's back: what is published can no longer become a row.
+    # Where all answer and one is stopped, nothing is proven and the culprit is named.
     assert system.compose("pause", "postgres").returncode == 0
     broken = system.run("deploy/smoke-test.sh")
     assert broken.returncode == 1, broken.stdout + broken.stderr
-    assert "FAILED" in broken.stderr
-    assert "postgres" in broken.stderr, "what to look at is named"
+    assert "FAILED: postgres is paused" in broken.stderr
+    assert "logs postgres" in broken.stderr, "what to look at is named"
     assert system.compose("unpause", "postgres").returncode == 0
 
     assert system.compose("down", "-v", "--timeout", "3").returncode == 0
     assert system.left() == {"containers": [], "volumes": [], "networks": []}
+
+
+def _every_part_is_healthy_and_nobody_is_root(system: System) -> None:
+    states = {}
+    for service in (*SERVICES, "streams"):
+        found = system.compose("ps", "-aq" if compose_command()[0] == "docker" else "-q", service).stdout.strip()
+        told = system.run(
+            "docker", "inspect", "--format",
+            "{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.ExitCode}}{{end}} {{.Config.User}}", found,
+        )  # fmt: skip
+        states[service] = told.stdout.split()
+    assert {service: state[0] for service, state in states.items()} == {
+        **dict.fromkeys(SERVICES, "healthy"),
+        "streams": "0",
+    }
+    ours = ("streams", "comms", "orchestrator", "listener")
+    assert {states[service][1] for service in ours} == {"10001:10001"}
+
+
+def _pages_want_the_token_and_metrics_tell_of_nats(system: System) -> None:
+    for address in (f"{system.http}/agents", f"{system.board}/orchestrator"):
+        status, body = system.page(address)
+        assert (status, "<title>" in body) == (200, True)
+        assert system.page(address, token="another")[0] == 401
+    for address in (system.http, system.board):
+        status, body = system.page(f"{address}/metrics")
+        assert status == 200
+        assert "\nagog_nats_stream_bytes{" in body
+
+
+async def _agents_are_denied_what_is_not_theirs(system: System) -> None:
+    from nats.aio.client import Client
+
+    passwords = system.secrets()
+    denied: asyncio.Queue[str] = asyncio.Queue()
+
+    async def note(error: Exception) -> None:
+        denied.put_nowait(str(error).lower())
+
+    async def connected(user: str) -> Client:
+        client = Client()
+        url = f"nats://{user}:{passwords[f'NATS_{user.upper()}_PASSWORD']}@{system.nats}"
+        await client.connect(url, error_cb=note, inbox_prefix=f"_INBOX_{user}", allow_reconnect=False)
+        return client
+
+    administrator, agents = await connected("system"), await connected("agents")
+    try:
+        stream = administrator.jetstream()
+        await agents.publish("argo.workflow.general.message", b"{}")
+        for subject in (
+            "$JS.API.STREAM.PURGE.agent-comms",
+            "$JS.API.STREAM.DELETE.agent-comms",
+            "_INBOX_system.forged",
+        ):
+            await agents.publish(subject, b"")
+        await agents.subscribe("_INBOX_system.>")
+        await agents.subscribe("argo.workflow.>")
+        async with asyncio.timeout(10):
+            told = [await denied.get() for _ in range(5)]
+        assert [next(word for word in ("publish", "subscription") if word in one) for one in told] == [
+            "publish", "publish", "publish", "subscription", "subscription",
+        ], told  # fmt: skip
+        assert (await stream.stream_info("agent-comms")).state.messages == 1, "what is theirs came, nothing was purged"
+    finally:
+        await agents.close()
+        await administrator.close()
+
+
+def _logs_and_report_tell_of_all_parts_and_no_secret(system: System) -> None:
+    passwords = system.secrets()
+    agog = (sys.executable, "-m", "pytest_agog")
+    ours = dict(system.environment)
+    # Compose asks for them before it tells anything; outside of tests they are in `.env` beside the file.
+    system.environment |= passwords
+    system.environment["NATS_URL"] = f"nats://system:{passwords['NATS_SYSTEM_PASSWORD']}@{system.nats}"
+    logs = system.run(*agog, "logs", "--compose", str(ROOT / "compose.yaml"), "--json")
+    assert logs.returncode == 0, logs.stderr
+    assert {json.loads(line)["part"] for line in logs.stdout.splitlines()} >= SERVICES
+    report = system.run(*agog, "doctor", "--report", "--project", system.name)
+    system.environment = ours
+    for service in SERVICES:
+        assert re.search(rf"\| {system.name}.{service}.1 \|.*\| running \| healthy \|", report.stdout), report.stdout
+    assert "agent-comms | jangar-agent-comms" in report.stdout
+    for secret in (*passwords.values(), system.token):
+        assert secret not in logs.stdout + report.stdout
 
 
 def test_without_passwords_nothing_starts_and_the_remedy_is_told(system: System) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import nats.errors
 from nats.aio.client import Client
@@ -54,6 +54,14 @@ class SafeClient(Client):
         if writer is not None:
             writer.transport.abort()
         self._transport = None
+
+    async def _connect_to_server(self, s: Any) -> None:
+        """nats-py opens the next connection over one whose greeting failed, and nobody closes that: so it goes when
+        what stands before a server (a container's port, a load balancer) accepts while the server is away."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        await super()._connect_to_server(s)
 
     def _settle_stream(self) -> None:
         """Without this asyncio complains on stderr, once a connection, that the stream was not told of its TLS."""

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pytest_agog.reference.observing.beats import OUTCOMES, Member
 from pytest_agog.reference.observing.distribution import Distribution
 from pytest_agog.reference.observing.nats_monitor import NatsMonitor
 
@@ -38,9 +39,12 @@ class Series(Collector):
     """What a service says of its surroundings."""
 
     monitor: NatsMonitor
-    parts: Mapping[str, bool]
+    parts: Mapping[str, float]
+    """1, 0, or NaN for what nobody can tell."""
     distributions: Sequence[tuple[str, str, Distribution]] = ()
     """Name, what it is, and what was counted."""
+    members: Sequence[Member] | None = None
+    """Who gave signs of life; None where nobody listens for them."""
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
@@ -48,10 +52,12 @@ class Series(Collector):
             "agog_part_up", "Whether a part of the system works, as this service sees it.", labels=["part"]
         )
         for part, state in self.parts.items():
-            up.add_metric([part], int(state))
+            up.add_metric([part], state)
         yield up
         for name, about, counted in self.distributions:
             yield HistogramMetricFamily(name, about, buckets=_buckets(counted), sum_value=counted.sum)
+        if self.members is not None:
+            yield from _members(self.members)
         if self.monitor.urls:
             yield from self._servers()
             yield from self._streams()
@@ -109,6 +115,30 @@ class Series(Collector):
                 again.add_metric(labels, one.redelivered)
                 lag.add_metric(labels, one.pending + one.ack_pending)
         return held, size, stored, there, pending, unacked, again, lag
+
+
+def _members(members: Sequence[Member]) -> Iterable[Metric]:
+    """What listeners and orchestrators say of themselves."""
+    both, listener = ["part", "member"], ["listener"]
+    up = GaugeMetricFamily("agog_member_up", "Whether one of several still gives signs of life.", labels=both)
+    memory = GaugeMetricFamily("agog_member_memory_bytes", "Resident memory of a process.", labels=both)
+    cpu = CounterMetricFamily("agog_member_cpu_seconds", "Processor time of a process.", labels=both)
+    running = GaugeMetricFamily("agog_listener_running", "Agents that a listener runs.", labels=listener)
+    started = CounterMetricFamily("agog_listener_started", "Agents that a listener started.", labels=listener)
+    ended = CounterMetricFamily(
+        "agog_listener_ended", "Attempts of a listener by how they ended.", labels=[*listener, "outcome"]
+    )
+    for one in members:
+        beat = one.beat
+        up.add_metric([beat.kind, beat.name], int(one.alive))
+        memory.add_metric([beat.kind, beat.name], beat.memory if one.alive else 0)
+        cpu.add_metric([beat.kind, beat.name], beat.cpu_seconds)
+        if beat.kind == "listener":
+            running.add_metric([beat.name], beat.running if one.alive else 0)
+            started.add_metric([beat.name], beat.started)
+            for outcome in OUTCOMES:
+                ended.add_metric([beat.name, outcome], beat.ended.get(outcome, 0))
+    return up, memory, cpu, running, started, ended
 
 
 def told(series: Series) -> str:

@@ -42,6 +42,11 @@ class ServerState:
         """A number of `/varz`; 0 when it is not there."""
         return _number(self.varz, name)
 
+    @property
+    def stored(self) -> float:
+        """Bytes that JetStream has on disk."""
+        return _number(self.jsz, "storage")
+
 
 @dataclass(frozen=True, slots=True)
 class ConsumerState:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from pytest_agog.masking import mask
+from pytest_agog.reference.observing.health import Condition, Part
 
 EVERY: Final = 5.0
 """Seconds between two looks."""
 _PATIENCE: Final = 4.0
 _LOG: Final = logging.getLogger(__name__)
-Look = Callable[[], Awaitable[bool]]
-"""Whether a part works; raising is as good as no."""
-Own = Callable[[], bool]
+Look = Callable[[], Awaitable[bool | None]]
+"""Whether a part works, None when that cannot be told; raising is as good as no."""
+Own = Callable[[], bool | None]
+_CONDITIONS: Final[Mapping[bool | None, Condition]] = {True: "up", False: "down", None: "unknown"}
+_WORDS: Final[Mapping[Condition, str]] = {
+    "up": "ok", "down": "not working", "unknown": "unknown", "starting": "starting",
+}  # fmt: skip
+_VALUES: Final[Mapping[Condition, float]] = {"up": 1, "down": 0, "starting": 0, "unknown": math.nan}
 
 
 class Watch:
@@ -29,32 +37,48 @@ class Watch:
         self._looks = dict(looks)
         self._own = dict(own or {})
         self._every = every
-        self._up: dict[str, bool | None] = dict.fromkeys(self._looks)
+        self._seen: dict[str, Condition] = dict.fromkeys(self._looks, "starting")
+        self._since: dict[str, tuple[Condition, datetime]] = {}
+        self.looked = 0
+        """How often all parts were looked at."""
 
     @property
-    def up(self) -> dict[str, bool]:
-        """Part to whether it works."""
-        return {part: state is True for part, state in self._up.items()} | {
-            part: of() for part, of in self._own.items()
-        }
+    def conditions(self) -> dict[str, Condition]:
+        """Part to how it is."""
+        return self._seen | {part: _CONDITIONS[of()] for part, of in self._own.items()}
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Each with the moment since which it is seen to be so."""
+        now = datetime.now(UTC)
+        for part, condition in self.conditions.items():
+            if self._since.get(part, (None, now))[0] != condition:
+                self._since[part] = condition, now
+        return tuple(Part(part, condition, self._since[part][1]) for part, condition in self.conditions.items())
+
+    @property
+    def up(self) -> dict[str, float]:
+        """Part to 1 or 0; what cannot be told is NaN."""
+        return {part: _VALUES[condition] for part, condition in self.conditions.items()}
 
     @property
     def told(self) -> dict[str, str]:
-        """Part to `ok`, `starting` or `not working`."""
-        words = {None: "starting", True: "ok", False: "not working"}
-        return {part: words[state] for part, state in (self._up | {one: of() for one, of in self._own.items()}).items()}
+        """Part to `ok`, `starting`, `not working` or `unknown`."""
+        return {part: _WORDS[condition] for part, condition in self.conditions.items()}
 
     async def look(self) -> None:
         """Look at every part now. Never raises."""
         await asyncio.gather(*(self._one(part, look) for part, look in self._looks.items()))
+        self.looked += 1
+        _ = self.parts  # takes note of what changed
 
     async def _one(self, part: str, look: Look) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
-                self._up[part] = await look()
+                self._seen[part] = _CONDITIONS[await look()]
         except Exception as error:
             _LOG.debug("%s does not work: %s", part, mask(str(error))[:200])
-            self._up[part] = False
+            self._seen[part] = "down"
 
     async def keep_looking(self) -> None:
         """Look again and again, for ever."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,16 +13,17 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.doors.counting import DoorCounts
 from pytest_agog.reference.doors.door import Door
+from pytest_agog.reference.observing.beats import beating
 from pytest_agog.reference.observing.exposition import Series, told
 from pytest_agog.reference.observing.nats_monitor import NatsMonitor
-from pytest_agog.reference.observing.watching import Look, Watch, watching
+from pytest_agog.reference.observing.watching import watching
 from pytest_agog.reference.orchestrator.board.metrics import CONTENT_TYPE, prometheus
 from pytest_agog.reference.orchestrator.board.page import routes
 from pytest_agog.reference.orchestrator.running.orchestrator import Orchestrator
 from pytest_agog.reference.orchestrator.settings import OrchestratorSettings
+from pytest_agog.reference.orchestrator.surroundings import COMMS, Surroundings
 from pytest_agog.reference.serving import HttpServer
 
 if TYPE_CHECKING:
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from pytest_agog.reference.orchestrator.board.situation import Situation
 
 
-_EXPECTED: Final = (("agent-comms", "jangar-agent-comms"),)
-_LISTENER: Final = "CONSUMER.INFO.agog_orchestration_events.host-listener"
+_EXPECTED: Final = (COMMS,)
 
 
 @contextlib.asynccontextmanager
@@ -46,11 +47,15 @@ async def serving(settings: OrchestratorSettings) -> AsyncIterator[str | None]:
     server = HttpServer(settings.host, settings.port) if settings.http else None
     try:
         async with Orchestrator(settings) as orchestrator, contextlib.AsyncExitStack() as around:
+            name, place = f"orchestrator-{orchestrator.desk.me}", f"{socket.gethostname()}:{settings.root}"
+            await around.enter_async_context(beating(orchestrator.link, "orchestrator", name, place))
             if server is not None:
                 counts = DoorCounts()
                 monitor = NatsMonitor(settings.nats_monitor_url, _EXPECTED)
-                watch = await around.enter_async_context(watching(_watch(orchestrator, monitor)))
-                app = build_app(orchestrator, counts, watch, monitor)
+                surroundings = _surroundings(orchestrator, monitor)
+                await around.enter_async_context(surroundings.hearing())
+                await around.enter_async_context(watching(surroundings.watch))
+                app = build_app(orchestrator, counts, surroundings)
                 await server.start(Door(app, settings.door, counts=counts))
             yield server.url if server is not None else None
     finally:
@@ -58,39 +63,30 @@ async def serving(settings: OrchestratorSettings) -> AsyncIterator[str | None]:
             await server.stop()
 
 
-def _watch(orchestrator: Orchestrator, monitor: NatsMonitor) -> Watch:
-    """What an orchestrator can see of the whole."""
+def _surroundings(orchestrator: Orchestrator, monitor: NatsMonitor | None = None) -> Surroundings:
+    """What an orchestrator can see of the whole; it is there itself as long as it is connected."""
 
     def connected() -> bool:
         return bool(orchestrator.state()["connected"])
 
-    async def storage() -> bool:
-        await jetstream.call(orchestrator.link, "INFO")
-        return True
-
-    async def listener() -> bool:
-        """Somebody waits for requests, or has one in hand: a pull ends with its connection."""
-        info = await jetstream.call(orchestrator.link, _LISTENER)
-        return int(info["num_waiting"]) > 0 or int(info["num_ack_pending"]) > 0
-
-    looks: dict[str, Look] = {"jetstream": storage, "listener": listener}
-    return Watch(looks, {"orchestrator": connected, "nats": connected})
+    return Surroundings(
+        orchestrator.link, monitor, orchestrator.settings.postgres_dsn, own={"orchestrator": connected}
+    )  # fmt: skip
 
 
 def build_app(
-    orchestrator: Orchestrator,
-    door: DoorCounts | None = None,
-    watch: Watch | None = None,
-    monitor: NatsMonitor | None = None,
+    orchestrator: Orchestrator, door: DoorCounts | None = None, surroundings: Surroundings | None = None
 ) -> Starlette:
-    """All routes. `door` counts those who are not let in; `watch` and `monitor` see what is around."""
-    parts, nats = watch if watch is not None else Watch({}), monitor if monitor is not None else NatsMonitor(None)
+    """All routes. `door` counts those who are not let in; `surroundings` are the parts around."""
+    around = surroundings if surroundings is not None else _surroundings(orchestrator)
     refusals = door if door is not None else DoorCounts()
-    source: Callable[[], Situation] = orchestrator.situation
+
+    def source() -> Situation:
+        return replace(orchestrator.situation(), health=around.health())
 
     async def ready(_: Request) -> Response:
         state: dict[str, Any] = orchestrator.state()
-        return JSONResponse({**state, "parts": parts.told}, 200 if state["connected"] else 503)
+        return JSONResponse({**state, "parts": around.watch.told}, 200 if state["connected"] else 503)
 
     async def healthy(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -98,13 +94,13 @@ def build_app(
     async def metrics(_: Request) -> Response:
         situation = source()
         situation = replace(situation, records=dict(situation.records))  # the thread must not see them change
-        await nats.look()
+        await around.monitor.look()
         own = await asyncio.to_thread(prometheus, situation)
-        around = told(Series(nats, parts.up))
-        return PlainTextResponse(own + around + refusals.text(), media_type=CONTENT_TYPE)
+        others = told(Series(around.monitor, around.watch.up, members=around.members))
+        return PlainTextResponse(own + others + refusals.text(), media_type=CONTENT_TYPE)
 
     def version() -> object:
-        return orchestrator.desk.books.version
+        return orchestrator.desk.books.version, around.watch.looked
 
     return Starlette(
         routes=[

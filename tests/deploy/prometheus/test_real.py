@@ -11,7 +11,7 @@ from tests.deploy.prometheus.lag_alert import drill
 from tests.deploy.prometheus.scraping import Prometheus, metric_names, need_prometheus, prometheus, until
 from tests.deploy.prometheus.system import System, system
 
-FACTOR = 20.0
+FACTOR = 10.0
 """A minute of the rules is three seconds here."""
 
 

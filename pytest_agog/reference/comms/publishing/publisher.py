@@ -57,6 +57,18 @@ class Published:
 
 
 @dataclass(slots=True)
+class Counts:
+    """What became of the messages that one publisher was given. [C11]"""
+
+    published: int = 0
+    """Stored, all copies of them."""
+    spooled: int = 0
+    """On this machine's disk when their fate was told; `waiting` are those that still are."""
+    failed: int = 0
+    """Refused, or lost because the spool is unusable; who published them has the error."""
+
+
+@dataclass(slots=True)
 class _Job:
     """What one submission waits for."""
 
@@ -79,6 +91,7 @@ class CommsPublisher:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self.counts = Counts()
 
     @classmethod
     def from_environment(
@@ -152,6 +165,7 @@ class CommsPublisher:
             try:
                 await self._handle(jobs)
             except Exception as error:
+                self.counts.failed += sum(job.drained is None and not job.future.done() for job in jobs)
                 for job in jobs:
                     _fail(job, error)
 
@@ -188,6 +202,12 @@ class CommsPublisher:
             own: list[tuple[Outgoing, Fate]] = [(copy, next(fates)) for copy in job.copies]
             refusal = next((fate for _, fate in own if isinstance(fate, AgogError)), None)
             if refusal is not None:
+                self.counts.failed += 1
+            elif any(isinstance(fate, Spooled) for _, fate in own):
+                self.counts.spooled += 1
+            else:
+                self.counts.published += 1
+            if refusal is not None:
                 _fail(job, refusal)
             elif not job.future.done():
                 copies = (Copy(copy.subject, fate) for copy, fate in own if not isinstance(fate, AgogError))
@@ -220,4 +240,4 @@ def _fail(job: _Job, error: Exception) -> None:
         future.exception()  # whoever does not wait for it shall not be warned about it
 
 
-__all__ = ["DEFAULT_URL", "PATIENCE", "CommsPublisher", "Copy", "NatsUnreachable", "Published"]
+__all__ = ["DEFAULT_URL", "PATIENCE", "CommsPublisher", "Copy", "Counts", "NatsUnreachable", "Published"]

@@ -36,6 +36,7 @@ def board(situation: Situation) -> Board:
         escalations=_escalated(records), completions=_completions(situation), completed=metrics.completed,
         critical_path=critical_path(records), lags=dict(sorted(situation.lags.items())),
         alerts=tuple(mask(one) for one in situation.alerts), metrics=metrics,
+        health=situation.health,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pytest_agog.reference.orchestrator.running import turns
 from pytest_agog.reference.orchestrator.running.books import Books
 from pytest_agog.reference.orchestrator.running.breakers import Breakers
 from pytest_agog.reference.orchestrator.running.clock import Clock
+from pytest_agog.reference.orchestrator.surroundings import Surroundings
 from pytest_agog.wire import streams
 from pytest_agog.wire.times import parse_time
 
@@ -42,6 +43,8 @@ class Following:
         self._breakers = Breakers(self._books, breaker or BreakerConfig())
         self._turn: datetime | None = None
         self._lags: dict[str, int] = {}
+        self._around = Surroundings(link)
+        self._hearing = contextlib.AsyncExitStack()
         self._books.watch("clock", self._told_offset)
         self._books.watch("turn", self._told_turn)
 
@@ -68,6 +71,7 @@ class Following:
                 "give another --nats-url."
             ) from None
         await self._books.open()
+        await self._hearing.enter_async_context(self._around.hearing())
         await self.look_at_consumers()
 
     async def follow(self) -> None:
@@ -76,10 +80,12 @@ class Following:
 
     async def close(self) -> None:
         """Stop reading."""
+        await self._hearing.aclose()
         await self._books.close()
 
     async def look_at_consumers(self) -> None:
-        """Ask how far consumers are behind; that changes without a word in the bucket."""
+        """Ask how far consumers are behind, and how the parts are; that changes without a word in the bucket."""
+        await self._around.watch.look()
         self._lags = await consumer_lags(self._link)
 
     def situation(self) -> Situation:
@@ -95,7 +101,7 @@ class Following:
             breakers={
                 agent: place for agent, place in self._breakers.positions(now).items() if place != "closed"
             },
-            lags=self._lags,
+            lags=self._lags, health=self._around.health(),
         )  # fmt: skip
 
     def _mode(self, now: datetime) -> Mode:

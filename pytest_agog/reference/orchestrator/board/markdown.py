@@ -54,6 +54,14 @@ def _lines(board: Board) -> Iterator[str]:
         yield from ("### Escalations", "", *_listed(_blocker(one) for one in board.escalations), "")
     if board.critical_path:
         yield from ("### Critical Path", "", "- " + " → ".join(board.critical_path), "")
+    if board.health is not None:
+        yield from ("### System", "")
+        yield from _listed(
+            f"- {escaped(words.part_name(one.name))}: {escaped(words.part(one, board.health.at))}"
+            for one in board.health.parts
+        )
+        yield from (f"- {escaped(one.name)}: {words.taken(one)}" for one in board.health.taken[:SHOWN])
+        yield ""
     yield from ("### Recent Completions (Last Hour)", "", *_completions(board), "")
     yield from ("### Success Metrics", "", *metric_lines(board), "")
     yield f"**Next Review:** {words.next_review(board)}"

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from pytest_agog.reference.observing.health import Health
 from pytest_agog.reference.orchestrator.board.measures import Metrics
 from pytest_agog.reference.orchestrator.board.situation import Mode, Rest
 from pytest_agog.wire.orchestration import Priority, State
@@ -166,6 +167,8 @@ class Board:
     lags: dict[str, int]
     alerts: tuple[str, ...]
     metrics: Metrics
+    health: Health | None = None
+    """The parts of the system and what they take; None where nobody looks at them. [X5]"""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for machines; keys in camelCase, null for what cannot be told."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from pytest_agog.reference.observing.health import Health
     from pytest_agog.reference.orchestrator.planning.config import BudgetConfig
     from pytest_agog.reference.orchestrator.planning.conservation import Conservation
     from pytest_agog.reference.orchestrator.state.record import Record
@@ -36,3 +37,5 @@ class Situation:
     """By consumer (`STREAM/name`): what is pending and what waits for an ack. [O15]"""
     alerts: tuple[str, ...] = ()
     """What a human should know and what is about no single requirement."""
+    health: Health | None = None
+    """How the parts of the system are; None where nobody looks at them. [X5]"""

@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
+from pytest_agog.reference.observing.health import Health
 from pytest_agog.reference.orchestrator.board import words
 from pytest_agog.reference.orchestrator.board.model import Blocker, Board, Item
 from pytest_agog.reference.orchestrator.board.queues import PRIORITIES
@@ -37,6 +38,8 @@ def _lines(board: Board, width: int, shown: int) -> Iterator[str]:
     if board.budget.conservation:
         yield f"Saving   {visible('; '.join(board.budget.reasons))}"
     yield from (f"ALERT    {visible(alert)}" for alert in board.alerts)
+    if board.health is not None:
+        yield from ("", "SYSTEM", *_health(board.health, shown))
     for title, found in (("BLOCKERS", board.blockers), ("ESCALATIONS", board.escalations)):
         if found:
             yield from ("", title, *_rest([_blocker(one) for one in found], shown))
@@ -60,6 +63,14 @@ def _lines(board: Board, width: int, shown: int) -> Iterator[str]:
         for agent, use, bad in words.agent_measures(board)
     )
     yield from ("", f"Next review: {words.next_review(board)}")
+
+
+def _health(health: Health, shown: int) -> Iterator[str]:
+    for part in health.parts[:shown]:
+        mark = "!" if part.condition == "down" else " "
+        yield f"{mark} {cut(words.part_name(part.name), 28) + ':':<30}{words.part(part, health.at)}"
+    for one in health.taken[:shown]:
+        yield f"  {cut(visible(one.name), 28) + ':':<30}{words.taken(one)}"
 
 
 def _item(item: Item, board: Board, width: int) -> str:

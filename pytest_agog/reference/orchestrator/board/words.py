@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from pytest_agog.reference.observing.health import Part, Taken
 from pytest_agog.reference.orchestrator.board.model import AgentActivity, Board, Item
 
 _NAMES: Final = {
@@ -155,6 +156,58 @@ def _waiting(item: Item, at: datetime) -> str:
 
 
 # --- an agent ---------------------------------------------------------------------------------------------------------
+CONDITIONS: Final = {"up": "Works", "down": "Down", "unknown": "Unknown", "starting": "Starting"}
+"""Of a part of the system, in a word."""
+
+
+_PARTS: Final = {"nats": "NATS", "jetstream": "JetStream"}
+
+
+def part_name(name: str) -> str:
+    """What people call a part of the system; one of several keeps its own name."""
+    return _PARTS.get(name) or (visible(name) if "-" in name else visible(name).capitalize())
+
+
+def part(one: Part, now: datetime) -> str:
+    """How a part of the system is: `down for 12m (2 messages behind)`."""
+    lasts = f" for {short((now - one.since).total_seconds())}" if one.since is not None and one.since <= now else ""
+    about = f" ({visible(one.about)})" if one.about else ""
+    return f"{CONDITIONS[one.condition].lower()}{lasts}{about}"
+
+
+def size(value: int | None) -> str:
+    """Bytes for people."""
+    if value is None:
+        return NOTHING
+    left = float(value)
+    for unit in ("B", "KiB", "MiB"):
+        if left < 1024:
+            return f"{left:.0f} {unit}"
+        left /= 1024
+    return f"{left:.1f} GiB"
+
+
+def cpu(percent: float | None) -> str:
+    """Processor use."""
+    return NOTHING if percent is None else f"{percent:.0f}%"
+
+
+def taken(one: Taken) -> str:
+    """What a process or server takes, as far as it is known."""
+    if not one.up:
+        return "gone"
+    found = []
+    if one.cpu_percent is not None:
+        found.append(f"CPU {cpu(one.cpu_percent)}")
+    if one.memory is not None:
+        found.append(f"memory {size(one.memory)}")
+    if one.connections is not None:
+        found.append(counted(one.connections, "connection"))
+    if one.storage is not None:
+        found.append(f"storage {size(one.storage)}")
+    return ", ".join(found) or NOTHING
+
+
 def status(agent: AgentActivity) -> str:
     """What it does, with its light."""
     if agent.status == "ACTIVE":

@@ -25,6 +25,7 @@ from pytest_agog.reference.deliverables.credentials import without_user
 from pytest_agog.reference.orchestrator.listener import running, telling
 from pytest_agog.reference.orchestrator.listener.claims import Claim, Claims, Moved, Note
 from pytest_agog.reference.orchestrator.listener.config import AgentConfig
+from pytest_agog.reference.orchestrator.listener.counting import Tally
 from pytest_agog.reference.orchestrator.listener.deliveries import Delivery, Reread, Source
 from pytest_agog.reference.orchestrator.listener.identity import Identity
 from pytest_agog.reference.orchestrator.listener.judging import Trouble
@@ -90,6 +91,7 @@ class Attempts:
         self._me = me
         self.hands: dict[Key, Hand] = {}
         self.stopping = asyncio.Event()
+        self.tally = Tally()
 
     async def take(self, delivery: Delivery) -> None:
         """Deal with one message, to its end."""
@@ -261,6 +263,7 @@ class Attempts:
         hand.keeper = keeper
         if hand.why is not None:
             keeper.kill()
+        self.tally.started += 1
         ran = await running.run(work, agent, self._settings, keeper, places, url)
         if ran.ended.how == "killed" and hand.why != "kill":
             await self._release(hand, claim)
@@ -288,6 +291,7 @@ class Attempts:
             LOG.warning("%s: somebody else has taken it over; what came of it here is not told", hand.work.key)
             hand.killed = False
             return
+        self.tally.ended[written.outcome or "failed"] += 1
         await self._tell(hand, written)
 
     async def _tell(self, hand: Hand, claim: Claim, *, since: int | None = None) -> None:

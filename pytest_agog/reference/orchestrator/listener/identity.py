@@ -22,6 +22,11 @@ class Identity:
     host: str
     pid: int
 
+    @property
+    def place(self) -> str:
+        """The same for all that may take each other's place."""
+        return f"{self.host}:{self.domain}"
+
     @classmethod
     def of(cls, data: Path) -> Identity:
         """A new one, for a listener with this data folder, which is there.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pytest_agog.errors import BadInput
 from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
+from pytest_agog.reference.observing.beats import beating
 from pytest_agog.reference.orchestrator.listener.attempts import Attempts
 from pytest_agog.reference.orchestrator.listener.claims import Claims
 from pytest_agog.reference.orchestrator.listener.deliveries import Delivery, Source
@@ -65,6 +66,12 @@ class Listener:
         requests = Requests(self.link, self.attempts, claims, me)
         await requests.open()
         self._stack.push_async_callback(requests.close)
+        await self._stack.enter_async_context(beating(self.link, "listener", me.name, me.place, self._figures))
+
+    def _figures(self) -> dict[str, Any]:
+        attempts = self.attempts
+        running = sum(one.keeper is not None for one in attempts.hands.values())
+        return {"running": running, "started": attempts.tally.started, "ended": dict(attempts.tally.ended)}
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

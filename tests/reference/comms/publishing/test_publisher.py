@@ -18,7 +18,7 @@ from pytest_agog.errors import (
     UsageError,
 )
 from pytest_agog.reference.comms.publishing.delivering import Spooled, Stored
-from pytest_agog.reference.comms.publishing.publisher import CommsPublisher
+from pytest_agog.reference.comms.publishing.publisher import CommsPublisher, Counts
 from pytest_agog.reference.comms.publishing.spool import Spool
 from pytest_agog.reference.comms.publishing.sync import SyncCommsPublisher
 from pytest_agog.stage.nats import NatsOptions, NatsServer
@@ -37,6 +37,7 @@ async def test_stored_with_its_ack(publisher: CommsPublisher, held: Reads) -> No
         (f"{RUN}.log", Stored(STREAM, 1)), ("agentrun.general.log", Stored(STREAM, 2)),
     ]  # fmt: skip
     assert again.copies[0].fate == Stored(STREAM, 1, duplicate=True)
+    assert publisher.counts == Counts(published=2)
     found = await held()
     assert [one.headers["Nats-Msg-Id"] for one in found] == [f"{done.message_id}:{c.subject}" for c in done.copies]
     assert {one.payload["content"] for one in found} == {"line\n  line\n"}
@@ -139,6 +140,7 @@ async def test_no_stream_is_a_refusal(server: NatsServer, spool: Spool) -> None:
     async with CommsPublisher(server.url, speaker=ROY, spool=spool, patience=0.2) as publisher:
         with pytest.raises(StreamMissing, match="init-streams"):
             await publisher.publish("x")
+    assert publisher.counts == Counts(failed=1)
     assert spool.waiting() == 0
 
 
@@ -160,6 +162,7 @@ async def test_too_large_from_the_spool_is_set_aside(tmp_path: Path, spool: Spoo
         async with CommsPublisher(server.url, speaker=ROY, spool=spool) as publisher:
             for content in ("a", "x" * 5000, "b"):
                 await publisher.publish(content)
+        assert publisher.counts == Counts(spooled=3)
         server.restart()
         async with CommsPublisher(server.url, speaker=ROY, spool=spool) as publisher:
             drained = await publisher.drain()

@@ -95,9 +95,11 @@ JANGAR: Final = User(
         f"{_API}.CONSUMER.DURABLE.CREATE.{_STREAM}.{_CONSUMER}",
         f"{_API}.CONSUMER.INFO.{_STREAM}.{_CONSUMER}",
         f"{_API}.CONSUMER.MSG.NEXT.{_STREAM}.{_CONSUMER}",
-        f"$JS.ACK.{_STREAM}.{_CONSUMER}.>",
-        # The newer form of an ack's subject names domain and account first.
-        f"$JS.ACK.*.*.{_STREAM}.{_CONSUMER}.>",
+        # Every token is counted: with `>` at the end, one form of an ack's subject could be read as the other, of
+        # another's consumer. The newer form names domain and account first, and may end with a random token.
+        f"$JS.ACK.{_STREAM}.{_CONSUMER}.*.*.*.*.*",
+        f"$JS.ACK.*.*.{_STREAM}.{_CONSUMER}.*.*.*.*.*",
+        f"$JS.ACK.*.*.{_STREAM}.{_CONSUMER}.*.*.*.*.*.*",
     ),
     subscribe=(f"{inbox_prefix('jangar')}.>",),
 )

@@ -144,6 +144,9 @@ async def test_what_else_is_denied(visitors: dict[str, Visitor]) -> None:
     for subject in ("argo.workflow.general.status", "results.roy.REQ-1", "$JS.API.CONSUMER.CREATE.agent-comms.mine",
                     "$JS.API.CONSUMER.CREATE.agent-comms.jangar-agent-comms.argo.workflow.general.>",
                     "$JS.API.CONSUMER.DELETE.agent-comms.jangar-agent-comms",
+                    "$JS.ACK.REQUIREMENTS.roy-backend.agent-comms.jangar-agent-comms.1.1.1",
+                    "$JS.ACK.agent-comms.jangar-agent-comms.REQUIREMENTS.roy-backend.1.1.1.1.0",
+                    "$JS.ACK.agent-comms.jangar-agent-comms.REQUIREMENTS.roy-backend.1.1.1.1.0.x",
                     "$JS.API.CONSUMER.MSG.NEXT.RESULTS.orchestrator", "$JS.API.STREAM.NAMES"):  # fmt: skip
         assert await jangar.is_refused(subject), subject
     for one, other in ((agents, jangar), (jangar, agents)):

@@ -20,6 +20,9 @@ STORE_FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077})
 """Limits of account, server, memory or file store, and a failed write."""
 UNAVAILABLE: Final = frozenset({10008, 10009, 10041, 10118, 10158})
 """No leader at the moment, or the replicas still agree on a message with this id; asking again helps."""
+ANSWERED: Final = "Nats-Stream"
+"""The header that a direct get puts on what it answers with. A stored message never has it, unless somebody had the
+server answer on that stream's subject: replies go wherever a request says, whatever its sender may publish to."""
 NO_RESPONDERS: Final = "503"
 RETRY: Final = 0.05
 """Seconds between two requests while there is no leader."""

@@ -170,7 +170,10 @@ class Source:
         try:
             while not stop.is_set():
                 message = await self._next(queue, inbox, stop)
-                if message is not None:
+                if message is not None and jetstream.ANSWERED in (message.headers or {}):
+                    LOG.warning("%s: a server's answer to a request starts nobody", message.subject)
+                    await Delivery.of(message, self._link).refuse()
+                elif message is not None:
                     busy = True
                     await take(Delivery.of(message, self._link))
                     busy = False

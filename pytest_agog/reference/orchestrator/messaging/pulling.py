@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ from pytest_agog.wire.streams import ConsumerDefinition
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
+LOG: Final = logging.getLogger(__name__)
 _EXPIRES: Final = 3.0
 _SILENCE: Final = _EXPIRES + 1.0
 _NANOSECONDS: Final = 10**9
@@ -41,6 +43,11 @@ class Delivery:
     delivered: int
     timestamp: Any
     _message: Msg
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Subject and sequence."""
+        return self.subject, self.sequence
 
     async def ack(self) -> None:
         """It is dealt with."""
@@ -116,7 +123,11 @@ class Puller:
             message.subject, message.data, dict(message.headers or {}), meta.sequence.stream, meta.num_delivered,
             meta.timestamp, message,
         )  # fmt: skip
-        self._spawn(self._take(delivery))
+        if jetstream.ANSWERED in delivery.headers:
+            LOG.warning("%s (sequence %d) is a server's answer to a request, and refused", *delivery.place)
+            self._spawn(delivery.refuse())
+        else:
+            self._spawn(self._take(delivery))
         self._seen.set()
 
     def _spawn(self, work: Awaitable[None]) -> None:

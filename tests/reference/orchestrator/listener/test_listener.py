@@ -32,6 +32,31 @@ async def test_a_command_is_run_and_its_result_told(room: Room) -> None:
     assert (claim.state, claim.outcome, claim.run) == ("ended", "completed", 1)
 
 
+async def test_a_forged_start_that_the_server_answered_with_runs_nothing(room: Room) -> None:
+    """Whoever may fetch could have a message of theirs sent to a subject that they may not publish to."""
+    js = room.link.nc.jetstream()
+    forged = json.dumps({
+        "eventType": "stage.started", "reqNumber": REQ, "stage": "backend", "agentId": "roy", "attempt": 1,
+        "contextData": {"reqNumber": REQ, "title": "x"}, "timeout": 5, "timestamp": "2026-03-02T09:00:00Z",
+    }).encode()  # fmt: skip
+    kept = "agog.deliverables.roy.backend.forged"
+    await js.publish(kept, forged)
+    ask = f"$JS.API.DIRECT.GET.agog_features_backend.{kept}"
+    async with room.listening({"roy": shell("", said=notice())}):
+        await room.link.nc.publish(ask, b"", reply="agog.orchestration.events.stage.started")
+        await room.until(lambda: stored(room, 1))
+        await room.acked()
+        assert not room.said
+        await room.start()
+        await room.heard("agog.orchestration.events.stage.completed")
+    assert len(room.of("results.")) == 1
+
+
+async def stored(room: Room, count: int) -> bool:
+    info = await room.link.nc.jetstream().stream_info("agog_orchestration_events")
+    return info.state.messages >= count
+
+
 async def test_environment_and_stdin(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SOME_API_KEY", "hidden")
     monkeypatch.setenv("TOLD", "yes")

@@ -46,7 +46,16 @@ _KNOWN_FORM = re.compile(
 _FORMS: Final = ("gh", "glpat-", "xox", "sk-", "agogt_", "AKIA", "ASIA")
 _SESSION = re.compile(r"(?P<head>\bagog_session=)[^\s;,\"']+")
 _AUTHORIZATION = re.compile(
-    r"(?P<head>\b(?:authorization\W{1,6}(?:bearer|basic)|bearer)\s+)[\w.~+/=-]{8,}", re.IGNORECASE
+    r"(?P<head>\b(?:authorization\W{1,6}(?:bearer|basic|token)|bearer)\s+)[\w.~+/=-]{8,}", re.IGNORECASE
+)
+# A bare `token` counts and names many things; one that is set to something long with letters and digits is a secret.
+_TOKEN = re.compile(
+    r"(?P<head>(?<![\w-])token\\*[\"']?\s*[=:]\s*\\*[\"']?)(?=[A-Za-z_~+/=-]*\d)(?=[\d_~+/=-]*[A-Za-z])[\w~+/=-]{16,}",
+    re.IGNORECASE,
+)
+# As an option of a command; what begins with a dash is the next one.
+_OPTION = re.compile(
+    r"(?P<head>(?<![\w-])--?(?:password|passwd|passphrase|secret|token)[ =])(?!-)[^\s\"']+", re.IGNORECASE
 )
 # A name that ends in one of these words, perhaps quoted (in JSON within JSON with backslashes), and what it is set to.
 _NAMES = (
@@ -132,6 +141,8 @@ def _named(text: str) -> str:
         text = _LINE.sub(rf"\g<head>{MASK}", text)
         text = _QUOTED.sub(rf"\g<head>{MASK}", text)
         text = _ASSIGNED.sub(rf"\g<head>{MASK}", text)
+        text = _TOKEN.sub(rf"\g<head>{MASK}", text)
+        text = _OPTION.sub(rf"\g<head>{MASK}", text)
     return text
 
 

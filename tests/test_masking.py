@@ -158,3 +158,29 @@ def test_what_a_program_was_given_as_a_secret_is_hidden_wherever_it_prints_it() 
     })  # fmt: skip
     assert secrets == {"s3cret-of-postgres", "s3cret-of-postgres-and-more"}
     assert hide(b"s3cret-of-postgres-and-more; s3cret-of-postgres: \xff", secrets) == b"****; ****: \xff"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("token=abcdef0123456789abcdef", "abcdef0123456789abcdef"),
+        ('{"token": "abcdef0123456789"}', "abcdef0123456789"),
+        ("GET http://h/x?token=a1b2c3d4e5f6a7b8&n=1", "a1b2c3d4e5f6a7b8"),
+        ("Authorization: Token abcdef0123456789", "abcdef0123456789"),
+        ("psql --password hunter2abc -h db", "hunter2abc"),
+        ("tool --token=s3cr3tvalue", "s3cr3tvalue"),
+    ],
+)
+def test_tokens_and_options(text: str, secret: str) -> None:
+    assert secret not in mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tokens=84640 of 1000000", '{"tokens": 8000}', "token: agog", "max_tokens=120000", "a token of 12 characters",
+        "agog up --token-file tokens", '{"token": 1234567890123456}', "--password -h",
+    ],
+)  # fmt: skip
+def test_what_only_speaks_of_tokens_stays(text: str) -> None:
+    assert mask(text) == text

@@ -321,4 +321,4 @@ class NoLogs(BadInput):
 
 
 class ComposeAway(ServiceError):
-    """The logs of the containers cannot be had ({reason}). Start the engine, or read files with --data."""
+    """The logs of the containers cannot be had ({reason}). {remedy}, or read files with --data."""

@@ -240,7 +240,8 @@ def _healthcheck(file: str, node: Mapping) -> Healthcheck | None:
     if not isinstance(test, Sequence):
         return None
     words = [said(file, item) for item in test.items if isinstance(item, Scalar)]
-    place = Said(" ".join(word.text for word in words), value.line_of("test"), value.file or file)
+    raw = " ".join(word.raw for word in words)
+    place = Said(" ".join(word.text for word in words), value.line_of("test"), value.file or file, raw)
     first = words[0].text if words else ""
     rest = tuple(word.text for word in words[1:])
     forms: dict[str, Literal["exec", "shell", "none"]] = {"CMD": "exec", "CMD-SHELL": "shell", "NONE": "none"}

@@ -185,6 +185,44 @@ def test_a_migration_ends_and_is_never_healthy() -> None:
         ("USE_PASSWORD: mine", ""),
         ("SERVER_KEY: lYkiYYT6owG71oLerGzA7GXCgOT6ovaezWAjpCjfSjc3ZtUqUEi", "finding"),
         ("SERVER_KEY: the-name-of-a-key-that-stands-elsewhere", ""),
+        ("NEO4J_AUTH: neo4j/mine", "finding"),
+        ("NEO4J_AUTH: ${U:-neo4j}/${P:-password}", "note"),
+        ("NEO4J_AUTH: neo4j/${P}", ""),
+        ("NEO4J_AUTH: ${U:-neo4j}/${P:?set it}", ""),
+        ("NEO4J_AUTH: none", ""),
+        ("FLOWER_BASIC_AUTH: me:mine", "finding"),
+        ("FLOWER_BASIC_AUTH: me:$$2y$$05$$abc", ""),
+        ("DSN: host=db user=app password=mine dbname=x", "finding"),
+        ("DSN: host=${H:-db} password='mine' dbname=x", "finding"),
+        ("DSN: host=db user=app password=${P:-changeme} dbname=x", "note"),
+        ("DSN: host=db user=app password=${P} dbname=x", ""),
+        ("DSN: host=db user=app dbname=x", ""),
+        ("DSN: root:mine@tcp(db:3306)/app", "finding"),
+        ("DSN: ${U:-root}:${P:-changeme}@tcp(db:3306)/app", "note"),
+        ("DSN: ${U}:${P}@tcp(db:3306)/app", ""),
+        ("DSN: root@tcp(db:3306)/app", ""),
+        ("""JAAS: 'Plain required username="me" password="mine";'""", "finding"),
+        ("ALLOWED_KEYS: ${X:-WVF5YThaHlkYwhGUSmCRgsX3tD5ngdN8pkih}", "finding"),
+        ("ALLOWED_KEYS: WVF5YThaHlkYwhGUSmCRgsX3tD5ngdN8pkih,QaHbTe77CtuXmsfyhR7vRjIXbV1AaFy691", "finding"),
+        ("INNER_API_KEY_FOR_PLUGIN: QaHbTe77CtuXmsfyhR7vRjIXbV1AaFy691", "finding"),
+        ("ALLOWED_KEYS: name,email", ""),
+        ("DB_ENC_KEY: mine", "finding"),
+        ("HOOK_SECRETS: v1,whsec_VGhpcyBpcyBhbiBleGFtcGxlIG9mIGEg", "finding"),
+        ("REDIS_AUTH: mine", "finding"),
+        ('REDIS_ARGS: "--requirepass mine"', "finding"),
+        ('REDIS_ARGS: "--requirepass ${P}"', ""),
+        ('REDIS_ARGS: "--appendonly yes"', ""),
+        ("JAVA_OPTS: -Xmx1g -Djavax.net.ssl.keyStorePassword=mine", "finding"),
+        ("POSTGRES_PASSWORD: trust", "finding"),
+        ("POSTGRES_PASSWORD: on", "finding"),
+        ("POSTGRES_PASSWORD: none", "finding"),
+        ("POSTGRES_PASSWORD: /Ab3kd9Qx", "finding"),
+        ("POSTGRES_PASSWORD: /run/secrets/Db1", ""),
+        ("CHANGE_PASSWORD: on", ""),
+        ("DB_PASSWORD: /secrets/Db1", ""),
+        ("JWT_SECRET: ${JWT_SECRET:-YourSuperSecretKeyForJWT123!}", "finding"),
+        ("JWT_SECRET: ${JWT_SECRET:-ChangeThisInProduction123!}", "note"),
+        ("JWT_SECRET: ${JWT_SECRET:-your-secret-key}", "note"),
     ],
 )
 def test_secrets(entry: str, severity: str) -> None:
@@ -208,6 +246,41 @@ def test_secrets(entry: str, severity: str) -> None:
 def test_secrets_in_commands(command: str, severity: str) -> None:
     judged = look(service(f"image: mine\ncommand: {command}"))
     assert [one.severity for one in (*judged.findings, *judged.notes)] == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("test", "severity"),
+    [
+        ("mysqladmin ping -uroot -pmine", "finding"),
+        ('["CMD", "mysqladmin", "ping", "-uroot", "-pmine"]', "finding"),
+        ('["CMD", "mysqladmin", "ping", "-uroot", "-p${P:-changeme}"]', "note"),
+        ('["CMD", "mysqladmin", "ping", "--password=mine"]', "finding"),
+        ("mysqladmin ping -uroot -p$$MYSQL_ROOT_PASSWORD", ""),
+        ('["CMD-SHELL", "mysqladmin ping -uroot -p\\"$$MYSQL_ROOT_PASSWORD\\""]', ""),
+        ("mysqladmin ping -uroot -p${P}", ""),
+        ("mysqladmin ping -h localhost --protocol=tcp -P 3306", ""),
+        ("redis-cli -a mine ping", "finding"),
+        ('["CMD", "redis-cli", "-a", "mine", "ping"]', "finding"),
+        ('redis-cli -a "$$(cat /run/secrets/redis)" ping', ""),
+        ("redis-cli -p 6379 ping", ""),
+        ("PGPASSWORD=mine psql -c 'select 1'", "finding"),
+        ("PGPASSWORD=$$POSTGRES_PASSWORD psql -c 'select 1'", ""),
+        ("mongosh -u root -p mine --eval 'db.stats()'", "finding"),
+        ("curl -f -u elastic:mine http://localhost:9200", "finding"),
+        ("curl -f -A me:you http://localhost:9200", ""),
+        ("mongosh mongodb://root:mine@localhost/ --eval 'db.stats()'", "finding"),
+    ],
+)
+def test_secrets_in_healthchecks(test: str, severity: str) -> None:
+    judged = look(service(f"image: mine\nhealthcheck:\n  test: {test}"))
+    said = [one for one in (*judged.findings, *judged.notes) if one.rule == "secret-in-file"]
+    assert [one.severity for one in said] == ([severity] if severity else [])
+    assert all(one.line == 5 and "mine " not in one.text for one in said)
+
+
+def test_a_secret_in_an_entrypoint() -> None:
+    judged = look(service("image: mine\nentrypoint: redis-server --requirepass Qm4x9Zt2"))
+    assert [one.rule for one in judged.findings] == ["secret-in-file"]
 
 
 def test_a_secret_is_never_shown() -> None:

@@ -126,6 +126,8 @@ class _Reader:
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            return str(node.value)  # Kubernetes has no times, it takes them as text
         try:
             return self._loader.construct_object(node)
         except (ValueError, yaml.constructor.ConstructorError) as error:

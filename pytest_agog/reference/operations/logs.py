@@ -27,6 +27,8 @@ _STAMP: Final = re.compile(
     r"(?:\[\d+\] )?(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|UTC|[+-]\d\d:?\d\d))?\b"
 )
 _CONTAINER: Final = re.compile(r"(?P<name>[^\s|]+?)(?:[-_]\d+)?\s*\| ?(?P<text>.*)")
+_ENGINE: Final = re.compile(r"docker daemon|docker\.sock|connection (refused|aborted)|error during connect", re.I)
+_VARIABLE: Final = re.compile(r"required variable|missing a value|interpolat|env file|\.env\b|mandatory", re.I)
 _LONGEST: Final = 16_384
 """Characters of a line that are shown; nobody reads more."""
 _LOOK: Final = 0.05
@@ -223,7 +225,8 @@ def containers(
                 yield from sorted(lines, key=_when)
             said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
             if process.wait() != 0:
-                raise ComposeAway(reason=mask(said[-1]) if said else f"exit {process.returncode}")
+                reason = mask(said[-1]) if said else f"exit {process.returncode}"
+                raise ComposeAway(reason=reason, remedy=_remedy("\n".join(said)))
         finally:
             process.terminate()
 
@@ -236,7 +239,16 @@ def _compose() -> list[str]:
             return [docker, "compose"]
     if (older := shutil.which("docker-compose")) is not None:
         return [older]
-    raise ComposeAway(reason="neither docker compose nor docker-compose is installed")
+    raise ComposeAway(reason="neither docker compose nor docker-compose is installed", remedy="Install one of them")
+
+
+def _remedy(said: str) -> str:
+    """What to do about what compose said: it reads its file and the environment before it asks the engine."""
+    if _ENGINE.search(said):
+        return "Start the engine, and be somebody who may use it"
+    if _VARIABLE.search(said):
+        return "Give the variables of the compose file, in the environment or in the .env beside it"
+    return "Correct what compose complains about"
 
 
 def _container_lines(output: IO[bytes]) -> Iterator[Line]:

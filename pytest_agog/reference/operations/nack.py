@@ -8,6 +8,7 @@ Kubernetes API would drop it in silence. How NACK itself reaches the server (`se
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -21,6 +22,10 @@ _UNITS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, 
                  "h": 3600 * 10**9}  # fmt: skip
 _PART: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_LARGEST: Final = 2**63 - 1
+"""Of Go's whole numbers, which the server has."""
+
 
 def go_duration(text: object) -> int:
     """Nanoseconds of a duration as Go writes it: `168h`, `1h30m`, `500ms`. Empty is 0. ValueError otherwise."""
@@ -31,10 +36,31 @@ def go_duration(text: object) -> int:
         days = re.fullmatch(r"(\d{1,6})d", text) if isinstance(text, str) else None
         remedy = f"; Go has no days, write {int(days[1]) * 24}h" if days else ""
         raise ValueError(f"expected a duration of Go's, such as 30s, 2m or 168h{remedy}")
-    return sum(
+    found = sum(
         int(whole) * _UNITS[unit] + (int(part) * _UNITS[unit] // 10 ** len(part) if part else 0)
         for whole, part, unit in parts
     )
+    if found > _LARGEST:
+        raise ValueError("longer than Go's durations go, about 292 years; write 0s for no limit")
+    return found
+
+
+def moment(text: object) -> str:
+    """A time as RFC 3339 has it, in the one form in which servers give it back. Empty stays so. ValueError otherwise.
+
+    Servers write UTC with a Z and no zeros at the end of a fraction: compared as text, `+00:00` would differ for ever.
+    """
+    if text == "":
+        return ""
+    match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("expected a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z")
+    try:
+        whole = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00")).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time outside the years 1 to 9999") from None
+    fraction = (match[2] or "").rstrip("0")
+    return f"{whole.isoformat()[:19]}{'.' + fraction if fraction else ''}Z"
 
 
 def _token(name: str) -> str:
@@ -45,8 +71,9 @@ def _token(name: str) -> str:
 
 GoDuration = Annotated[int, BeforeValidator(go_duration)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_token)]
-Limit = Annotated[int, Field(ge=-1, strict=True)]
-Count = Annotated[int, Field(ge=0, strict=True)]
+Moment = Annotated[str, BeforeValidator(moment)]
+Limit = Annotated[int, Field(ge=-1, le=_LARGEST, strict=True)]
+Count = Annotated[int, Field(ge=0, le=_LARGEST, strict=True)]
 Subject = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
 
 
@@ -91,7 +118,7 @@ class Source(Resource):
 
     name: Name
     opt_start_seq: Count = Field(default=0, alias="optStartSeq")
-    opt_start_time: str = Field(default="", alias="optStartTime")
+    opt_start_time: Moment = Field(default="", alias="optStartTime")
     filter_subject: str = Field(default="", alias="filterSubject")
     external_api_prefix: str = Field(default="", alias="externalApiPrefix")
     external_deliver_prefix: str = Field(default="", alias="externalDeliverPrefix")
@@ -182,7 +209,7 @@ class ConsumerSpec(Reaching):
         default="all", alias="deliverPolicy"
     )
     opt_start_seq: Count | None = Field(default=None, alias="optStartSeq")
-    opt_start_time: str | None = Field(default=None, alias="optStartTime")
+    opt_start_time: Moment | None = Field(default=None, alias="optStartTime")
     deliver_subject: str = Field(default="", alias="deliverSubject")
     deliver_group: str = Field(default="", alias="deliverGroup")
     ack_policy: Literal["none", "all", "explicit"] = Field(default="none", alias="ackPolicy")

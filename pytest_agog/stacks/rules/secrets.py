@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from pytest_agog.stacks import interpolation
+from pytest_agog.stacks import interpolation, passwords
 from pytest_agog.stacks.interpolation import HOLE
 from pytest_agog.stacks.model import Said, Service, Stack, Variable
 from pytest_agog.stacks.reading import variables
@@ -21,8 +21,8 @@ from pytest_agog.stacks.words import repository, words
 
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[_.-])(?:PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRET|TOKEN|APIKEY|API_KEYS?|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY"
-    r"|ENCRYPTION_KEY|SIGNING_KEY|MASTER_KEY|AUTH_KEY|APP_KEY|SECRET_KEY_BASE|SECRET_ACCESS_KEY|CLIENT_SECRET|JWT_KEY|CREDENTIALS)$"
-    r"|(?:PASSWORD|PASSWD|SECRET|TOKEN|APIKEY)$",
+    r"|ENC(?:RYPTION)?_KEY|CRYPTO_KEY|FERNET_KEY|SIGNING_KEY|MASTER_KEY|AUTH_KEY|APP_KEY|SECRET_KEY_BASE|SECRET_ACCESS_KEY|CLIENT_SECRET|JWT_KEY|CREDENTIALS|SALT)$"
+    r"|(?:PASSWORDS?|PASSWD|SECRET|TOKEN|APIKEYS?|API_?KEY_ALLOWED_KEYS|ROOT_TOKEN_ID|REDIS(?:CLI)?_AUTH)$",
     re.IGNORECASE,
 )
 _NO_SECRET_NAME: Final = re.compile(
@@ -49,22 +49,13 @@ _WELL_KNOWN: Final = frozenset({
 _DEVELOPMENT: Final = re.compile(
     r"(?:^|[_\W-])(?:dev|local|test|testing|development|demo)(?:[_\W-]|$)|(?:password|passwd|secret)\d*$", re.IGNORECASE
 )
-_IN_URL: Final = re.compile(
-    r"\b(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s:/@'\"]*):(?P<secret>[^\s/@'\"]+)@", re.IGNORECASE
-)
-_IN_ADO: Final = re.compile(r"(?:^|;)\s*(?:password|pwd)\s*=\s*(?P<secret>[^;\"']+)", re.IGNORECASE)
-_FLAG: Final = re.compile(
-    r"--?(?:requirepass|masterauth|password|pass|passwd|auth-token|api-key|secret-key|token|root-password|admin-password"
-    r"|auth)(?:=|\s+)(?P<secret>[^\s\"'-][^\s\"']*)"
-)
 _PRIVATE: Final = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _TOKENS: Final = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{18,}|sk-(?:ant-|proj-)?[A-Za-z0-9_-]{24,}"
     r"|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|xox[abprs]-[A-Za-z0-9-]{20,}|S[AOU][A-Z2-7]{56}"
-    r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,})"
+    r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|whsec_[A-Za-z0-9+/=]{24,}|[rs]k_live_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,})"
 )
 _REMEDY: Final = "Write ${VARIABLE} and set it in an .env file that is not committed, or use a secret file (*_FILE)."
-_OPEN_MARK: Final = re.compile(r"[\0\x01]")
 
 
 def _secrets(stack: Stack) -> Iterator[Remark]:
@@ -78,9 +69,10 @@ def _secrets(stack: Stack) -> Iterator[Remark]:
 def _all(stack: Stack) -> Iterator[Remark]:
     for service in stack.services.values():
         yield from _named(service)
+        yield from _within(service)
     for file, root in stack.roots:
         for path, node in walk(root):
-            if isinstance(node, Scalar) and not (path and path[-1] == "test"):
+            if isinstance(node, Scalar):
                 place = Said(interpolation.resolve(node.text), node.line, node.file or file, node.text)
                 yield from _anywhere(place, path)
 
@@ -93,17 +85,41 @@ def _named(service: Service) -> Iterator[Remark]:
         if one.value is None or not (is_secret_name(one.name) or _looks_secret(one)):
             continue
         raw = one.said.raw.strip().strip("'\"")
-        digits = one.value.strip("'\"").isdigit()
-        if (digits and _COUNTED.search(one.name)) or (not digits and not _literal(one.value.strip("'\""))):
+        plain = one.value.strip().strip("'\"")
+        digits = plain.isdigit()
+        server = _SERVER_PASSWORD.fullmatch(one.name) is not None
+        if (digits and _COUNTED.search(one.name)) or (not digits and not _literal(plain, server=server)):
             continue
         what = f"service {service.name}: {one.name}"
         yield from _judged(what, one.said, raw, one.value, _names(service, one.name))
-    said = service.command_said
-    if said is None or not (match := _FLAG.search(" ".join(service.command))) or not _secret_part(match["secret"]):
-        return
-    written = _FLAG.search(said.raw)
-    what = f"service {service.name}: a password in the command"
-    yield from _judged(what, said, written["secret"] if written is not None else said.raw, match["secret"])
+
+
+def _within(service: Service) -> Iterator[Remark]:
+    """Passwords among the options of what runs, in its healthcheck, and in variables that hold options or pairs."""
+    check = service.healthcheck.said if service.healthcheck is not None else None
+    for said, where in ((service.command_said, "the command"), (check, "the healthcheck")):
+        if said is not None:
+            for one in passwords.in_options(said.text, said.raw):
+                yield from _judged(f"service {service.name}: a password in {where}", said, one.raw, one.secret)
+    for variable in service.environment:
+        said, what = variable.said, f"service {service.name}: the password in {variable.name}"
+        if separator := _PAIRS.get(variable.name.upper()):
+            pairs = passwords.after(separator, said.text, said.raw)
+        elif said.text.lstrip().startswith("-"):
+            pairs = passwords.in_options(said.text, said.raw)
+        else:
+            continue
+        for one in pairs:
+            yield from _judged(what, said, one.raw, one.secret, _names(service, variable.name))
+
+
+_PAIRS: Final = {"NEO4J_AUTH": "/", "FLOWER_BASIC_AUTH": ":", "CELERY_FLOWER_BASIC_AUTH": ":", "BASIC_AUTH": ":"}
+"""Variables that hold a user and a password, with what parts the two."""
+_SERVER_PASSWORD: Final = re.compile(
+    r"POSTGRES_PASSWORD|(?:MYSQL|MARIADB)_(?:ROOT_)?PASSWORD|MONGO_INITDB_ROOT_PASSWORD|RABBITMQ_DEFAULT_PASS"
+    r"|MINIO_ROOT_PASSWORD|(?:MSSQL_)?SA_PASSWORD|ELASTIC_PASSWORD|CLICKHOUSE_PASSWORD"
+)
+"""What images of servers take as the password, whatever it says: `none` is one of four letters."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -119,8 +135,8 @@ def _looks_secret(one: Variable) -> bool:
     )
 
 
-_KEY_NAME: Final = re.compile(r"(?:KEY|SALT|AUTH)$", re.IGNORECASE)
-_RANDOM: Final = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
+_KEY_NAME: Final = re.compile(r"(?:KEYS?|SALT|AUTH|SECRETS|TOKENS)$|KEY_FOR_\w+$", re.IGNORECASE)
+_RANDOM: Final = re.compile(r"[A-Za-z0-9+/=_-]{32,}(?:[,;\s][A-Za-z0-9+/=_-]{32,})*")
 
 
 _TO_FILL_IN: Final = re.compile(
@@ -168,14 +184,28 @@ _COUNTED: Final = re.compile(r"TOKEN|SECRET$", re.IGNORECASE)
 """Names of what may also be counted: a number there is none."""
 
 
-def _literal(value: str) -> bool:
-    """Whether `value` is text of which a part can be a secret: not empty, no switch, no path, no URL without one."""
+def _literal(value: str, *, server: bool = False) -> bool:
+    """Whether `value` is text of which a part can be a secret: not empty, no switch, no path, no URL without one.
+
+    For what is always a password (`server`) switches are words like others.
+    """
     plain = value.strip()
-    if not plain.replace(HOLE, "") or _NOT_SECRET_VALUE.fullmatch(plain):
+    if not plain.replace(HOLE, "") or (not server and _NOT_SECRET_VALUE.fullmatch(plain)):
         return False
-    if plain.startswith(("/", "./", "file:", "~/", "arn:", "vault:", "op://")) and "=" not in plain[-2:]:
+    if _is_path(plain):
         return False
     return not re.match(r"https?://", plain)
+
+
+def _is_path(value: str) -> bool:
+    """Whether `value` names a place of a secret. Random characters may begin with a slash, but seldom with a folder."""
+    if value.startswith(("./", "file:", "~/", "arn:", "vault:", "op://")) or _FOLDER.match(value):
+        return True
+    mixed = all(re.search(some, value) for some in (r"[a-z]", r"[A-Z]", r"[0-9]"))
+    return value.startswith("/") and not mixed and "=" not in value[-2:]
+
+
+_FOLDER: Final = re.compile(r"/(?:run|var|etc|secrets?|mnt|vault|opt|app|home|root|tmp|usr|certs?|config|data|srv)/")
 
 
 def _template(value: str) -> bool:
@@ -185,7 +215,16 @@ def _template(value: str) -> bool:
 
 def _placeholder(value: str) -> bool:
     text = value.strip().lower()
+    if _MADE_TO_WORK.fullmatch(value.strip()) and not _TO_CHANGE.search(text):
+        return False
     return text in _WELL_KNOWN or bool(_PLACEHOLDER.fullmatch(text)) or bool(_DEVELOPMENT.search(text))
+
+
+_MADE_TO_WORK: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])\S{16,}")
+_TO_CHANGE: Final = re.compile(
+    r"change|replace|todo|placeholder|example|dummy|insecure|default|not[-_]|(?:your|my|insert|enter)[-_ ]|xxx"
+)
+"""`Your...Key123!` meets every demand on a key and so runs unnoticed, unless it says that it is to be changed."""
 
 
 def _anywhere(place: Said, path: tuple[str, ...]) -> Iterator[Remark]:
@@ -197,30 +236,19 @@ def _anywhere(place: Said, path: tuple[str, ...]) -> Iterator[Remark]:
     if _TOKENS.search(text):
         yield at(place, f"{where}: an access token stands in the file", _REMEDY)
         return
-    for found in _IN_URL.finditer(text):
+    for found in passwords.URL.finditer(text):
         secret = found["secret"]
-        if "/" in found["user"] or not _secret_part(secret):
+        if "/" in found["user"] or not passwords.is_password(secret):
             continue
-        yield from _judged(f"{where}: the password in a {found['scheme']}:// address", place, _raw_part(place), secret)
+        raw = passwords.written(passwords.URL, place.raw)
+        yield from _judged(f"{where}: the password in a {found['scheme']}:// address", place, raw, secret)
         return
-    if "=" in text and (match := _IN_ADO.search(text)) and ";" in text and _secret_part(match["secret"].strip()):
-        yield from _judged(f"{where}: the password in a connection string", place, _raw_part(place), match["secret"])
+    for one in passwords.in_strings(text, place.raw):
+        yield from _judged(f"{where}: the password in a connection string", place, one.raw, one.secret)
         return
-
-
-def _raw_part(place: Said) -> str:
-    """The text as written; without variables when the file's own text already has the secret."""
-    match = _IN_URL.search(place.raw)
-    if match is not None and not interpolation.has_variable(match["secret"]):
-        return match["secret"]
-    return place.raw
-
-
-def _secret_part(secret: str) -> bool:
-    plain = _OPEN_MARK.sub("", secret)
-    if not plain or HOLE in secret or secret.startswith(("$", "<", "{", "%", "*", "[")):
-        return False
-    return not _NOT_SECRET_VALUE.fullmatch(plain) or plain.isdigit()
+    if path[2:] == ("entrypoint",):
+        for one in passwords.in_options(text, place.raw):
+            yield from _judged(f"{where}: a password in the entrypoint", place, one.raw, one.secret)
 
 
 RULES: Final = (

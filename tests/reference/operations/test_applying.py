@@ -336,3 +336,14 @@ async def test_system_may_apply(guarded: Guarded) -> None:
         assert all(outcome.done for outcome in await apply(link, ours()))
     finally:
         await link.close()
+
+
+@pytest.mark.parametrize(
+    "when", ["2026-01-01T00:00:00+00:00", "2026-01-01T02:00:00.500+02:00", "'2026-01-01T00:00:00Z'"]
+)
+async def test_a_source_that_begins_at_a_time_is_no_drift_in_any_spelling(
+    link: Link, tmp_path: Path, when: str
+) -> None:
+    wanted = stream(tmp_path, sources=f"[{{name: OTHER, optStartTime: {when}}}]")
+    assert all(outcome.done for outcome in await apply(link, wanted))
+    assert await drift(link, wanted) == []

@@ -160,6 +160,7 @@ def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "#!/bin/sh\n"
         'case "$*" in *--since*) echo "no such option: --since" >&2; exit 1;; esac\n'
         'case "$*" in *missing*) echo "no such service: missing" >&2; exit 1;; esac\n'
+        'if [ -e "${0%/*}/says" ]; then cat "${0%/*}/says" >&2; exit 1; fi\n'
         'echo "Attaching to agog_nats_1"\n'
         'echo "comms-1  | 2026-03-04T12:00:02.123456789Z second password=abcdefgh12345"\n'
         'echo "nats-1   | 2026-03-04T12:00:01.123456789Z first"\n'
@@ -191,4 +192,22 @@ def test_troubles_with_containers_are_told(compose: Path, monkeypatch: pytest.Mo
         list(containers(tmp_path / "absent.yaml", [], None, following=False, stopped=forever))
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(ComposeAway, match="neither docker compose nor docker-compose is installed"):
+        list(containers(compose, [], None, following=False, stopped=forever))
+
+
+@pytest.mark.parametrize(
+    ("says", "remedy"),
+    [
+        ("Missing mandatory value for \"environment\" option interpolating {'A': '${A:?}'}", "Give the variables"),
+        ("error while interpolating services.nats: required variable A is missing a value: x", "Give the variables"),
+        ("env file /srv/.env not found: stat /srv/.env: no such file or directory", "Give the variables"),
+        ("Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?", "Start the engine"),
+        ("Couldn't connect to Docker daemon at http+docker://localhost - is it running?", "Start the engine"),
+        ("DockerException: Error: ('Connection aborted.', FileNotFoundError(2, 'No such'))", "Start the engine"),
+        ("services.nats Additional property imag is not allowed", "Correct what compose complains about"),
+    ],
+)
+def test_the_remedy_fits_what_compose_says(compose: Path, says: str, remedy: str) -> None:
+    (compose.parent / "tools" / "says").write_text(says + "\n")
+    with pytest.raises(ComposeAway, match=rf"\). {remedy}"):
         list(containers(compose, [], None, following=False, stopped=forever))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_agog.errors import BadInput
 from pytest_agog.reference.deliverables.streams import consumer_config, stream_config
 from pytest_agog.reference.operations.manifests import Manifests, load
-from pytest_agog.reference.operations.nack import go_duration
+from pytest_agog.reference.operations.nack import go_duration, moment
 from pytest_agog.reference.operations.plan import Actual, plan
 from pytest_agog.wire import streams as wire
 
@@ -177,6 +177,8 @@ def test_a_wrong_stream_is_told_with_its_line(tmp_path: Path, spec: str, told: s
         ("{streamName: A, durableName: c, filterSubject: a, filterSubjects: [b]}", "one of filterSubject and"),
         ("{streamName: A, durableName: c, deliverPolicy: first}", "'first' is none of"),
         ("{durableName: c}", "spec.streamName: is missing"),
+        ("{streamName: A, durableName: c, deliverPolicy: byStartTime, optStartTime: yesterday}", "RFC 3339"),
+        ("{streamName: A, durableName: c, optStartSeq: 9223372036854775808}", "spec.optStartSeq"),
     ],
 )
 def test_a_wrong_consumer_is_told(tmp_path: Path, spec: str, told: str) -> None:
@@ -241,10 +243,25 @@ def test_durations(text: str, nanoseconds: int) -> None:
     assert go_duration(text) == nanoseconds
 
 
-@pytest.mark.parametrize("text", ["7d", "10", "1h 30m", "h", "-1h", "1,5s", "\uff11h", None, 5])
+@pytest.mark.parametrize("text", ["7d", "10", "1h 30m", "h", "-1h", "1,5s", "\uff11h", None, 5, "2562048h"])
 def test_what_go_would_not_read(text: object) -> None:
-    with pytest.raises(ValueError, match="duration of Go"):
+    with pytest.raises(ValueError, match=r"durations? of Go|Go.s durations"):
         go_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), ("2026-01-01T02:30:00.1200+02:30", "2026-01-01T00:00:00.12Z"),
+     ("0900-01-01T00:00:00.000+00:00", "0900-01-01T00:00:00Z"), ("", "")],
+)  # fmt: skip
+def test_times_have_the_form_of_servers(text: str, told: str) -> None:
+    assert moment(text) == told
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01T00:00:00Z", "2026-01-01", "0001-01-01T00:00:00+01:00", 5])
+def test_what_is_no_time(text: object) -> None:
+    with pytest.raises(ValueError, match=r"time|month"):
+        moment(text)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 59), st.integers(0, 59))

@@ -38,6 +38,9 @@ _STALL: Final = 30.0
 """Seconds without a chunk, or without the answer to one, after which a copy has failed."""
 _END: Final = 600.0
 """Seconds in which a server must have built a stream from its chunks."""
+_FIRST: Final = 1.0
+"""Seconds for the first of them, which is sent again so many times."""
+_TRIES: Final = 10
 _LISTENS: Final = 5.0
 """Seconds in which all servers of a cluster must have heard who takes the chunks."""
 _LOOK: Final = 0.05
@@ -147,7 +150,10 @@ async def bring_back(
     sent = 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            await _put(link, answer["deliver_subject"], chunk, _STALL, what)
+            if sent:
+                await _put(link, answer["deliver_subject"], chunk, _STALL, what)
+            else:
+                await _put_first(link, answer["deliver_subject"], chunk, what)
             sent += len(chunk)
             tell(sent)
     return await _put(link, answer["deliver_subject"], b"", _END, what)
@@ -156,6 +162,25 @@ async def bring_back(
 async def _put(link: Link, subject: str, chunk: bytes, patience: float, what: str) -> dict[str, Any]:
     answer = await _request(link, subject, chunk, patience, what, until=_LISTENS)
     return _read(link, answer, what) if answer else {}
+
+
+async def _put_first(link: Link, subject: str, chunk: bytes, what: str) -> None:
+    """In a cluster the first chunk may be sent before this server knows that another one waits for it.
+
+    Nobody says so when somebody listens to everything, as recorders do. Whoever does get a chunk answers at once, so
+    one without an answer is sent again.
+    """
+    for _ in range(_TRIES):
+        try:
+            answer = (await link.nc.request(subject, chunk, timeout=_FIRST)).data
+        except nats.errors.TimeoutError:
+            continue
+        except nats.errors.Error:
+            break
+        if answer:
+            _read(link, answer, what)
+        return
+    await _put(link, subject, chunk, _STALL, what)
 
 
 async def _ask(link: Link, verb: str, body: dict[str, Any], patience: float, what: str) -> dict[str, Any]:

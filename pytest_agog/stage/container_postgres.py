@@ -28,6 +28,8 @@ _SETTINGS: Final = {
     "fsync": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
+    # DROP DATABASE waits for every backend, also for one whose client was interrupted before it said who it is.
+    "authentication_timeout": "5s",
 }
 
 

@@ -43,6 +43,8 @@ _THROWAWAY = {
     "fsync": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
+    # DROP DATABASE waits for every backend, also for one whose client was interrupted before it said who it is.
+    "authentication_timeout": "5s",
 }
 
 

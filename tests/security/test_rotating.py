@@ -32,7 +32,13 @@ class Publisher:
         while not self._stop:
             # What was in flight when the connection ended is sent again: the id keeps it from being stored twice.
             body, headers = b'{"id": "%d", "content": "x"}' % self.acked, {"Nats-Msg-Id": str(self.acked)}
-            answer = await self.link.request(SUBJECT, body, headers, within=PATIENCE)
+            link = self.link
+            try:
+                answer = await link.request(SUBJECT, body, headers, within=PATIENCE)
+            except CredentialsRefused:
+                if link is self.link:
+                    raise
+                continue  # it was in flight on the link that was replaced meanwhile
             assert b'"stream":"agent-comms"' in answer.data, answer.data
             self.acked += 1
 

@@ -11,7 +11,7 @@ ifneq (,$(filter C POSIX,$(LC_ALL)))
 export LC_ALL := C.UTF-8
 endif
 
-.PHONY: help scenarios test check conformance bench docs wheel clean
+.PHONY: help scenarios test again check conformance bench docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## What there is
@@ -29,6 +29,9 @@ scenarios: .venv/installed  ## Play all bundled scenarios on embedded NATS and P
 
 test: .venv/installed  ## The whole test suite, in parallel and in random order
 	$(PYTEST) -n $(WORKERS) tests
+
+again: .venv/installed  ## What failed in the last run once more, one by one (a defect fails again; what passes is flaky)
+	$(PYTEST) -p no:randomly --last-failed --last-failed-no-failures=none tests
 
 check: .venv/installed  ## Style, types, import rules, generated pages
 	$(BIN)/ruff format --check .

@@ -238,8 +238,14 @@ def test_a_step_that_cannot_start(here: Any, server: NatsServer) -> None:
 
 
 def test_a_step_hands_signals_on(here: Any, server: NatsServer) -> None:
-    script = "trap 'echo bye; exit 9' TERM; echo up; sleep 60 & wait"
-    with started("step", "--", "sh", "-c", script) as process:
+    # Not a shell with a `sleep`: a signal between fork and exec of that child would leave it holding the pipe.
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(9)))\n"
+        "print('up', flush=True)\n"
+        "while True: signal.pause()"
+    )
+    with started("step", "--", sys.executable, "-c", program) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         process.send_signal(signal.SIGTERM)

@@ -134,8 +134,9 @@ class Streams:
             self._ledger.append(Baseline(cursor.name, last))
             cursor.next = last + 1
         elif cursor.name in self._noted:
-            # A stream of this name was read before. What was already read of the new one is not read twice.
-            cursor.known = self._recorded(cursor.name, since=jetstream.timestamp(cursor.created))
+            # A stream of this name was read before. What was already read of the new one is not read twice; nor is
+            # what a restored one holds, with its old sequences and times.
+            cursor.known = self._recorded(cursor.name)
         return cursor
 
     def _follow(self, cursor: Cursor, info: Mapping[str, Any]) -> None:
@@ -149,12 +150,12 @@ class Streams:
         if not cursor.records:
             cursor.next = last + 1
 
-    def _recorded(self, stream: str, *, since: float = 0.0, above: int = 0) -> dict[int, float]:
+    def _recorded(self, stream: str, *, above: int = 0) -> dict[int, float]:
         """Sequences of `stream` that the ledger holds, with the server's time."""
         return {
             seen.fact.sequence: seen.fact.time
             for seen in self._ledger.of(MessageStored)
-            if seen.fact.stream == stream and seen.fact.time >= since and seen.fact.sequence > above
+            if seen.fact.stream == stream and seen.fact.sequence > above
         }
 
     def _note(self, fact: StreamSeen) -> bool:

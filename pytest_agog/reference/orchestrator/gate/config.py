@@ -7,11 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pytest_agog.errors import BadInput
 from pytest_agog.masking import mask
-from pytest_agog.values import Duration, Strict
+from pytest_agog.reference.orchestrator.command_fields import CommandWords, Name, Time, Variables
+from pytest_agog.values import Strict
 
 Proof = Literal["build", "tests", "use", "results", "errors"]
 """What can be proven: it builds; automated tests ran and passed; it was really used; results were verified; error cases
@@ -25,19 +26,6 @@ LANES: Final[tuple[str, ...]] = get_args(Lane)
 TESTED: Final = frozenset({"backend", "frontend", "database", "devops"})
 """Lanes whose work has to be proven by tests unless `requires` says otherwise. Documentation has none of its own."""
 DEFAULT_TIMEOUT: Final = 1800.0
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-
-
-def _without_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("a NUL character cannot stand in a command, its environment or a path")
-    return value
-
-
-def _positive(seconds: float) -> float:
-    if seconds <= 0:
-        raise ValueError("expected a duration above 0")
-    return seconds
 
 
 def _compiles(pattern: str) -> str:
@@ -50,23 +38,19 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-Word = Annotated[str, AfterValidator(_without_nul)]
-Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_without_nul)]
-
-
 class Command(Strict):
     """One command that the gate runs."""
 
     name: Name
     """What it is called in verdicts."""
-    run: list[Word] = Field(min_length=1)
+    run: CommandWords
     """The command, word by word; never through a shell. `python` and `agog` are the gate's own; the Python of another
     environment is named by its path."""
     cwd: Name = "."
     """Where it runs, relative to the settings file's folder."""
-    timeout: Annotated[Duration, AfterValidator(_positive)] = DEFAULT_TIMEOUT
+    timeout: Time = DEFAULT_TIMEOUT
     """After this long it is killed, with everything that it started."""
-    env: dict[str, Word] = Field(default_factory=dict)
+    env: Variables = Field(default_factory=dict)
     """Further variables of its environment."""
     proves: list[Proof] = Field(default_factory=list)
     """What is proven when it passes. One that proves `tests` must show how many ran."""
@@ -77,21 +61,6 @@ class Command(Strict):
     groups `failed` and `skipped` where there are some."""
     report: Name | None = None
     """A JUnit XML file that it writes, relative to `cwd`; tests are then counted there and not in the output."""
-
-    @field_validator("run")
-    @classmethod
-    def _has_a_program(cls, words: list[str]) -> list[str]:
-        if not words[0].strip():
-            raise ValueError("the first word is the program; it is empty")
-        return words
-
-    @field_validator("env")
-    @classmethod
-    def _names(cls, variables: dict[str, str]) -> dict[str, str]:
-        for name in variables:
-            if not _VARIABLE.fullmatch(name):
-                raise ValueError(f"{name[:40]!r} cannot name a variable of the environment")
-        return variables
 
     def is_for(self, lane: str | None) -> bool:
         """Whether it is run for work of `lane`; without a lane, every command is."""

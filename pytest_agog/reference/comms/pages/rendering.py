@@ -44,7 +44,7 @@ def _environment() -> Environment:
     environment.filters.update(
         visible=visible, utc=utc, iso=iso, clock=clock, number=number, size=size, hue=hue, tone=tone, initials=initials
     )
-    environment.globals.update(asset=assets.url, root=ROOT, place_of=Place)
+    environment.globals.update(asset=assets.FILES.url, root=ROOT, place_of=Place)
     return environment
 
 

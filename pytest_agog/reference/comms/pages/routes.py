@@ -52,7 +52,7 @@ def routes(reading: Reading) -> list[Route]:
         Route(f"{ROOT}/list", _guarded(pages.refreshed, fragment=True)),
         Route(f"{ROOT}/latest", _guarded(pages.latest)),
         Route(f"{ROOT}/{{rest:path}}", pages.timeline),
-        *assets.routes(),
+        *assets.FILES.routes(),
     ]
 
 

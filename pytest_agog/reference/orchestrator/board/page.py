@@ -55,7 +55,7 @@ def routes(source: Source, changed: Changed | None = None) -> list[Route]:
         Route(API, pages.everything),
         Route(f"{API}/queue", pages.queue),
         Route(f"{API}/report", pages.report_json),
-        *assets.routes(),
+        *assets.FILES.routes(),
     ]
 
 
@@ -165,5 +165,5 @@ def _environment() -> Environment:
         visible=words.visible, name=words.name, full_name=words.full_name, number=words.number, percent=words.percent,
         short=words.short, long=words.long, counted=words.counted, hue=hue, iso=iso, utc=utc,
     )  # fmt: skip
-    environment.globals.update(asset=assets.url, root=ROOT, api=API, words=words, shown=SHOWN)
+    environment.globals.update(asset=assets.FILES.url, root=ROOT, api=API, words=words, shown=SHOWN)
     return environment

@@ -94,7 +94,12 @@ def as_document(judged: Judged) -> dict[str, Any]:
 
 
 def _row(one: Finding) -> dict[str, Any]:
-    return {"file": one.file, "line": one.line, "rule": one.rule, "text": one.text, "remedy": one.remedy}
+    from pytest_agog.stacks.judging import RULES
+
+    reason = next(rule.reason for rule in RULES if rule.name == one.rule)
+    return {
+        "file": one.file, "line": one.line, "rule": one.rule, "reason": reason, "text": one.text, "remedy": one.remedy,
+    }  # fmt: skip
 
 
 _TITLES = {"app": "the application stack", "agents": "the agent stack", None: "an ordinary compose file"}

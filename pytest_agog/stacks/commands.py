@@ -8,7 +8,7 @@ from typing import Final
 from pytest_agog.stacks.model import Healthcheck
 
 _SEPARATORS: Final = re.compile(r"\|\||&&|[;|\n&]")
-_QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"")
+_QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\]){0,2000}\"")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _KEYWORDS: Final = frozenset(
     {"if", "then", "else", "elif", "fi", "while", "do", "done", "!", "{", "}", "(", ")", "exec", "for"}

@@ -34,6 +34,11 @@ class Known:
         """Whether `CMD-SHELL` can run."""
         return self.only is None
 
+    @property
+    def sh_is_bash(self) -> bool:
+        """Whether `sh` is bash under another name, as in all images of Red Hat's kin."""
+        return self.base in ("micro", "oracle linux")
+
     def holds(self, program: str) -> bool:
         """Whether `program`, a name or a path, may be in it."""
         if self.only is not None:
@@ -180,6 +185,38 @@ def _rabbitmq(tag: str) -> Known:
     return _alpine(has=frozenset({"bash"}), instead=instead) if "alpine" in tag else _debian(instead=instead)
 
 
+_KEYCLOAK_SMALL: Final = 21
+"""Since this version it is built on a micro image: bash, Java and little else."""
+_CHROMA_COMPILED: Final = 1
+"""Since this version it is one program on Debian, without Python."""
+
+
+def _keycloak(tag: str) -> Known | None:
+    major = _major(tag)
+    if tag != "latest" and (major is None or major < _KEYCLOAK_SMALL):
+        return None
+    instead = (
+        'Set KC_HEALTH_ENABLED: "true" and let bash ask: '
+        'test: ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9000 && …"].'
+    )
+    return Known("micro", _NETWORK | _NO_LANGUAGE, instead=instead)
+
+
+def _chroma(tag: str) -> Known | None:
+    major = _major(tag)
+    if tag != "latest" and (major is None or major < _CHROMA_COMPILED):
+        return None
+    return _debian(_NO_LANGUAGE, instead='It has bash: test: ["CMD-SHELL", "bash -c \': > /dev/tcp/127.0.0.1/8000\'"].')
+
+
+def _alpine_always(tag: str) -> Known | None:
+    return None if _windows(tag) else _alpine(_NO_LANGUAGE)
+
+
+def _alpine_or_debian(tag: str) -> Known | None:
+    return _alpine(_NO_LANGUAGE) if "alpine" in tag else _debian(_NO_LANGUAGE)
+
+
 def _busybox(_: str) -> Known:
     return Known("busybox", _BUSYBOX, instead=_WGET)
 
@@ -230,6 +267,13 @@ _IMAGES: Final[dict[str, Callable[[str], Known | None]]] = {
     "prom/alertmanager": _busybox,
     "prom/node-exporter": _busybox,
     "traefik": _plain_alpine,
+    "caddy": _alpine_always,
+    "eclipse-mosquitto": _alpine_always,
+    "memcached": _alpine_or_debian,
+    "httpd": _alpine_or_debian,
+    "keycloak/keycloak": _keycloak,
+    "chromadb/chroma": _chroma,
+    "chroma-core/chroma": _chroma,
     "alpine": _plain_alpine,
     "debian": _plain_debian,
     "ubuntu": _plain_debian,
@@ -239,13 +283,19 @@ _IMAGES: Final[dict[str, Callable[[str], Known | None]]] = {
 }
 
 SERVERS: Final = frozenset({
-    "postgres", "pgvector/pgvector", "ankane/pgvector", "postgis/postgis", "timescale/timescaledb", "mysql",
-    "mariadb", "mongo", "redis", "valkey/valkey", "redis/redis-stack", "redis/redis-stack-server", "nats",
-    "rabbitmq", "ollama/ollama", "bitnami/postgresql", "bitnami/redis", "bitnami/mongodb", "bitnami/mysql",
-    "bitnami/mariadb", "bitnami/rabbitmq", "bitnami/kafka", "confluentinc/cp-kafka", "apache/kafka",
-    "qdrant/qdrant", "memcached", "bitnami/nats", "neo4j", "cassandra", "elasticsearch",
-    "elasticsearch/elasticsearch", "couchdb", "clickhouse/clickhouse-server", "mcr.microsoft.com/mssql/server",
-    "mssql/server", "mysql/mysql-server",
+    "postgres", "pgvector/pgvector", "ankane/pgvector", "postgis/postgis", "timescale/timescaledb",
+    "timescale/timescaledb-ha", "cockroachdb/cockroach", "mysql", "mariadb", "percona", "mongo", "redis",
+    "valkey/valkey", "redis/redis-stack", "redis/redis-stack-server", "eqalpha/keydb", "memcached", "nats",
+    "bitnami/nats", "rabbitmq", "ollama/ollama", "bitnami/postgresql", "bitnami/redis", "bitnami/mongodb",
+    "bitnami/mysql", "bitnami/mariadb", "bitnami/rabbitmq", "bitnami/kafka", "bitnami/zookeeper",
+    "bitnamilegacy/postgresql", "bitnamilegacy/redis", "bitnamilegacy/mongodb", "bitnamilegacy/mysql",
+    "bitnamilegacy/mariadb", "bitnamilegacy/rabbitmq", "bitnamilegacy/kafka", "bitnamilegacy/zookeeper",
+    "bitnamilegacy/nats", "confluentinc/cp-kafka", "confluentinc/cp-server", "confluentinc/cp-zookeeper",
+    "apache/kafka", "wurstmeister/kafka", "wurstmeister/zookeeper", "zookeeper", "redpandadata/redpanda",
+    "qdrant/qdrant", "chromadb/chroma", "chroma-core/chroma", "semitechnologies/weaviate", "milvusdb/milvus",
+    "getmeili/meilisearch", "typesense/typesense", "minio/minio", "neo4j", "cassandra", "scylladb/scylla", "influxdb",
+    "solr", "elasticsearch", "elasticsearch/elasticsearch", "opensearchproject/opensearch", "couchdb", "arangodb",
+    "clickhouse/clickhouse-server", "mcr.microsoft.com/mssql/server", "mssql/server",
 })  # fmt: skip
 """Servers that clients have to wait for: they take a while from start to answering, and none of their images has a
 healthcheck of its own."""

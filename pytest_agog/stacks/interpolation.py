@@ -44,6 +44,20 @@ def has_variable(text: str) -> bool:
     return bool(_VARIABLE.search(text.replace("$$", "")))
 
 
+def within(text: str, at: int) -> bool:
+    """Whether the character `at` of `text`, as the file has it, belongs to a `${…}`."""
+    depth = place = 0
+    while place < at:
+        if text.startswith("$$", place):
+            place += 1
+        elif text.startswith("${", place):
+            depth += 1
+        elif text[place] == "}" and depth:
+            depth -= 1
+        place += 1
+    return depth > 0
+
+
 def shown(text: str) -> str:
     """`text`, as `resolve` left it, for people."""
     return text.replace(HOLE, "…")

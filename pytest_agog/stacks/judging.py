@@ -9,11 +9,12 @@ from typing import Final
 
 from pytest_agog.stacks.layering import stacks
 from pytest_agog.stacks.model import Finding, Stack
-from pytest_agog.stacks.rules import clashes, health, isolation, messaging, mounts, secrets
+from pytest_agog.stacks.rules import clashes, forms, health, isolation, messaging, mounts, secrets
 from pytest_agog.stacks.rules.base import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
     *isolation.RULES, *health.RULES, *secrets.RULES, *clashes.RULES, *mounts.RULES, *messaging.RULES,
+    *forms.RULES,
 )  # fmt: skip
 """Every rule, in the order in which people read about them."""
 _WHOSE: Final = re.compile(r"^service \S+")

@@ -6,10 +6,13 @@ import posixpath
 from dataclasses import replace
 from typing import Final
 
+from pytest_agog.stacks.interpolation import is_open
 from pytest_agog.stacks.model import Kind, Service, Stack
+from pytest_agog.stacks.tree import Mapping, Node, Scalar
 from pytest_agog.stacks.words import AGENT_WORDS, APP_WORDS, repository, words
 
 _TWO: Final = 2
+_MARKS: Final[dict[Kind, frozenset[str]]] = {"app": APP_WORDS, "agents": AGENT_WORDS}
 
 
 def with_kinds(found: list[tuple[Stack, Kind | None]]) -> list[Stack]:
@@ -21,7 +24,7 @@ def with_kinds(found: list[tuple[Stack, Kind | None]]) -> list[Stack]:
     stacks = []
     for stack, given in found:
         kind = given or by_name(stack) or by_content(stack)
-        stacks.append(replace(stack, kind=kind, sure=given is not None or marked(stack, kind)))
+        stacks.append(replace(stack, kind=kind, sure=given is not None or _certain(stack, kind)))
     if len(stacks) == _TWO:
         stacks = _paired(stacks)
     return stacks
@@ -56,24 +59,57 @@ def by_name(stack: Stack) -> Kind | None:
 
 
 def by_content(stack: Stack) -> Kind | None:
-    """What volumes, networks and services say: their names carry the stack's name, and it holds what that needs."""
+    """What volumes and networks say: their names carry the stack's name, and it holds what that needs.
+
+    `todo-app-data` is a word that projects like, so an application needs both: a volume and a network of one prefix.
+    """
     if marked(stack, "agents") and uses_agent_tools(stack):
         return "agents"
-    if marked(stack, "app") and not uses_agent_tools(stack):
+    if _prefixed(stack, "app") and not uses_agent_tools(stack):
         return "app"
     return None
 
 
-def marked(stack: Stack, kind: Kind | None) -> bool:
-    """Whether a network or volume carries the stack's name, as in `shop_app_network`."""
-    if kind is None:
+def _certain(stack: Stack, kind: Kind | None) -> bool:
+    """Whether more than one thing says so. That an ordinary project calls itself `…-app` is no second stack."""
+    if kind is None or not marked(stack, kind):
         return False
-    marks = APP_WORDS if kind == "app" else AGENT_WORDS
-    for resource in (*stack.networks.values(), *stack.volumes.values()):
-        parts = words(resource.called or resource.name)
+    if kind == "app":
+        return by_name(stack) == kind
+    named = by_name(stack) == kind and (_of_agents(stack) or bool(set(words(stack.name)[1:]) & AGENT_WORDS))
+    return named or _prefixed(stack, kind)
+
+
+def _of_agents(stack: Stack) -> bool:
+    """Whether a volume or network is called `shop_agents_…`; one agent's own (`atlas-agent-home`) says nothing."""
+    return any(_prefix(name, "agents")[-1:] == ("agents",) for name in _names(stack))
+
+
+def marked(stack: Stack, kind: Kind) -> bool:
+    """Whether a network or volume carries the stack's name, as in `shop_app_network`, or the project does."""
+    marks = _MARKS[kind]
+    for parts in map(words, _names(stack)):
         if set(parts[:-1]) & marks and (len(parts) > _TWO or kind == "agents"):
             return True
     return bool(set(words(stack.name)[1:]) & marks)
+
+
+def _prefixed(stack: Stack, kind: Kind) -> bool:
+    """Whether a volume and a network begin with one project's name and the stack's: `shop_app_…`."""
+    networks = {_prefix(one.called or one.name, kind) for one in stack.networks.values() if not one.external}
+    volumes = {_prefix(one.called or one.name, kind) for one in stack.volumes.values() if not one.external}
+    return bool((networks & volumes) - {()})
+
+
+def _prefix(name: str, kind: Kind) -> tuple[str, ...]:
+    """What stands before a thing's own name, up to the stack's; empty when no project does."""
+    parts = words(name)
+    at = next((at for at, word in enumerate(parts[:-1]) if at and word in _MARKS[kind]), 0)
+    return tuple(parts[: at + 1]) if at else ()
+
+
+def _names(stack: Stack) -> list[str]:
+    return [one.called or one.name for one in (*stack.networks.values(), *stack.volumes.values())]
 
 
 def uses_agent_tools(stack: Stack) -> bool:
@@ -93,20 +129,52 @@ def is_agent_tool(service: Service) -> bool:
 
 def is_nats(service: Service) -> bool:
     """Whether the service is a NATS server."""
-    if service.image is not None:
-        repo = repository(service.image.text)[0]
-        return repo in ("nats", "nats-streaming", "bitnami/nats", "bitnamilegacy/nats", "synadia/nats-server")
+    program = _program(service)
+    if program:
+        return program in ("nats", "nats-server", "nats-streaming")
     return service.name.lower() in ("nats", "nats-server", "jetstream")
 
 
 def is_ollama(service: Service) -> bool:
     """Whether the service is Ollama."""
-    if service.image is not None:
-        return repository(service.image.text)[0].rpartition("/")[2] == "ollama"
-    return service.name.lower() == "ollama" and service.build is not None
+    program = _program(service)
+    if program:
+        return program == "ollama"
+    return service.name.lower() == "ollama" and (service.build is not None or service.image is not None)
+
+
+def _program(service: Service) -> str:
+    """The last word of its image, which mirrors and vendors keep: `nats` of ghcr.io/acme/nats. Empty if unknown."""
+    last = repository(service.image.text)[0].rpartition("/")[2] if service.image is not None else ""
+    return "" if is_open(last) else last
 
 
 def shares_services(one: Stack, other: Stack) -> bool:
     """Whether two files are variants of one stack (development and production): most services have the same names."""
     least = min(len(one.services), len(other.services))
     return least > 0 and _TWO * len(one.services.keys() & other.services.keys()) >= least
+
+
+def is_swarm(stack: Stack) -> bool:
+    """Whether the file is for `docker stack deploy`, which ignores `depends_on` and refuses its conditions."""
+    deployed = [one.node.get("deploy") for one in stack.services.values()]
+    if any(isinstance(one, Mapping) and "constraints" in _keys(one.get("placement")) for one in deployed):
+        return True
+    if any(_text(one, "driver") == "overlay" for one in _declared(stack, "networks")):
+        return True
+    named = set(words(posixpath.splitext(posixpath.basename(stack.file))[0]))
+    return bool(named & {"stack", "swarm"}) and any(isinstance(one, Mapping) for one in deployed)
+
+
+def _declared(stack: Stack, key: str) -> list[Node]:
+    nodes = [root.get(key) for _, root in stack.roots]
+    return [entry.value for node in nodes if isinstance(node, Mapping) for entry in node.entries.values()]
+
+
+def _keys(node: Node | None) -> frozenset[str]:
+    return frozenset(node.entries) if isinstance(node, Mapping) else frozenset()
+
+
+def _text(node: Node, key: str) -> str:
+    value = node.get(key) if isinstance(node, Mapping) else None
+    return value.text if isinstance(value, Scalar) else ""

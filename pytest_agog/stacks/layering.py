@@ -35,7 +35,42 @@ def stacks(
             layers = [read[name] for name, _ in named]
             found.append((_layered(layers), kind))
     found += [(one, None) for one in _grouped([read[name] for name, _ in files])]
-    return with_kinds([(_followed(one, read), kind) for one, kind in found])
+    return with_kinds([(_followed(one, read, parts), kind) for one, kind, parts in _absorbed(found, read)])
+
+
+def _absorbed(
+    found: list[tuple[Stack, Kind | None]], read: Map[str, Stack]
+) -> list[tuple[Stack, Kind | None, list[Stack]]]:
+    """The stacks that stand alone, each with those that are its parts.
+
+    A part is included by another file, or holds nothing but services that others extend. It does not run by itself.
+    """
+    kept = list(found)
+    parts: dict[str, list[Stack]] = {}
+    reached = {one.file: _reached(one, read) for one, _ in found}
+    for one, kind in found:
+        homes = [other for other, _ in kept if other.file != one.file and one.file in reached[other.file]]
+        if not homes or kind is not None:
+            continue
+        kept.remove((one, kind))
+        for home in homes:
+            parts.setdefault(home.file, []).extend([*parts.get(one.file, []), one])
+    return [(one, kind, parts.get(one.file, [])) for one, kind in kept]
+
+
+def _reached(stack: Stack, read: Map[str, Stack]) -> set[str]:
+    """The files that are parts of `stack`."""
+    found: set[str] = set()
+    extended: dict[str, set[str]] = {}
+    for file, root in stack.roots:
+        found |= {other.file for other in _included(file, root, read)[0]}
+        services = root.get("services")
+        for entry in services.entries.values() if isinstance(services, Mapping) else ():
+            where, name = _extends(file, entry.value)
+            if where != file:
+                extended.setdefault(where, set()).add(name)
+    found |= {where for where, names in extended.items() if where in read and read[where].services.keys() <= names}
+    return found - set(stack.files)
 
 
 def _grouped(singles: list[Stack]) -> list[Stack]:
@@ -83,7 +118,7 @@ def _layered(layers: list[Stack]) -> Stack:
     return reading.assemble(layers[0].file, tuple(layer.file for layer in layers), roots, root)
 
 
-def _followed(stack: Stack, read: Map[str, Stack]) -> Stack:
+def _followed(stack: Stack, read: Map[str, Stack], parts: Seq[Stack] = ()) -> Stack:
     """`stack` with `extends` and `include` resolved, as far as what they name was given."""
     root = stack.roots[0][1]
     for _, layer in stack.roots[1:]:
@@ -91,37 +126,51 @@ def _followed(stack: Stack, read: Map[str, Stack]) -> Stack:
     if stack.legacy:
         return stack
     included, all_given = _included(stack.file, root, read)
+    below: Mapping | None = None
     for other in included:
-        root = reading.merged(other, root)
+        below = reading.merged(below, other.roots[0][1]) if below is not None else other.roots[0][1]
+    if below is not None:
+        root = reading.merged(below, root)
+    files = tuple(dict.fromkeys((*stack.files, *(file for part in parts for file in part.files))))
+    roots = (*stack.roots, *(one for part in parts for one in part.roots))
     services = root.get("services")
     if not isinstance(services, Mapping):
-        return replace(stack, partial=True)
+        return replace(stack, files=files, roots=roots, partial=True)
     entries = {
-        name: Entry(entry.line, _extended(stack.file, services, entry.value, read, _DEEPEST), entry.file)
+        name: Entry(entry.line, _extended(entry.file or stack.file, services, entry.value, read, _DEEPEST), entry.file)
         for name, entry in services.entries.items()
     }
     new = Mapping(services.line, entries, services.doubled, services.file)
     whole = Mapping(
         root.line, {**root.entries, "services": Entry(root.line_of("services"), new)}, root.doubled, root.file
     )
-    again = reading.assemble(stack.file, stack.files, stack.roots, whole)
+    again = reading.assemble(stack.file, files, roots, whole)
     bare = any(one.image is None and one.build is None for one in again.services.values())
     partial = bare or not all_given or any(one.inherits for one in again.services.values())
     return replace(again, partial=partial)
 
 
-def _included(file: str, root: Mapping, read: Map[str, Stack]) -> tuple[list[Mapping], bool]:
+def _included(
+    file: str, root: Mapping, read: Map[str, Stack], above: frozenset[str] = frozenset()
+) -> tuple[list[Stack], bool]:
+    """The files that are included, and what those include, the deepest first; and whether all were given."""
     node = root.get("include")
     items = node.items if isinstance(node, Sequence) else []
-    found, complete = [], True
+    above |= {file}
+    found: dict[str, Stack] = {}
+    complete = True
     for item in items:
         for path in _paths(item):
-            other = read.get(_beside(file, path))
-            if other is None or other.file == file:
+            other = read.get(_beside(item.file or file, path))
+            if other is None or other.file in above:
                 complete = False
-            else:
-                found.append(other.roots[0][1])
-    return found, complete
+                continue
+            if len(above) < _DEEPEST:
+                further, all_given = _included(other.file, other.roots[0][1], read, above)
+                found.update({one.file: one for one in further})
+                complete = complete and all_given
+            found[other.file] = other
+    return list(found.values()), complete
 
 
 def _paths(item: Node) -> list[str]:
@@ -139,25 +188,30 @@ def _beside(file: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
 
 
+def _extends(file: str, node: Node) -> tuple[str, str]:
+    """The file and the name of what a service of `file` extends; `file` and nothing when it extends none."""
+    named = node.get("extends") if isinstance(node, Mapping) else None
+    if isinstance(named, Scalar):
+        return file, named.text
+    if not isinstance(named, Mapping):
+        return file, ""
+    target, other = named.get("service"), named.get("file")
+    where = _beside(file, other.text) if isinstance(other, Scalar) and other.text else file
+    return where, target.text if isinstance(target, Scalar) else ""
+
+
 def _extended(file: str, services: Mapping, node: Node, read: Map[str, Stack], depth: int) -> Node:
     """A service with what it extends below it. What cannot be found leaves `extends` standing."""
     if not isinstance(node, Mapping) or "extends" not in node.entries or depth == 0:
         return node
-    named = node.get("extends")
-    other_file, name = "", ""
-    if isinstance(named, Scalar):
-        name = named.text
-    elif isinstance(named, Mapping):
-        target, other = named.get("service"), named.get("file")
-        name = target.text if isinstance(target, Scalar) else ""
-        other_file = other.text if isinstance(other, Scalar) else ""
+    where, name = _extends(file, node)
     home = services
-    if other_file:
-        where = read.get(_beside(file, other_file))
-        found = where.roots[0][1].get("services") if where is not None else None
-        if where is None or not isinstance(found, Mapping):
+    if where != file:
+        other = read.get(where)
+        found = other.roots[0][1].get("services") if other is not None else None
+        if not isinstance(found, Mapping):
             return node
-        file, home = where.file, found
+        file, home = where, found
     base = home.get(name)
     if not isinstance(base, Mapping) or base is node:
         return node

@@ -16,7 +16,13 @@ _KINDS: Final[dict[str, Literal["bind", "volume", "tmpfs"]]] = {"bind": "bind", 
 
 
 def mounts(file: str, service: Mapping) -> Iterator[Mount]:
-    """What a service has mounted."""
+    """What a service has mounted. An override takes the place of what another file mounts at the same target."""
+    found = list(_all(file, service))
+    last = {one.target: one.said.file for one in found}
+    yield from (one for one in found if last[one.target] == one.said.file)
+
+
+def _all(file: str, service: Mapping) -> Iterator[Mount]:
     volumes = service.get("volumes")
     for item in volumes.items if isinstance(volumes, Sequence) else ():
         if isinstance(item, Scalar):
@@ -69,7 +75,7 @@ def _long(file: str, item: Mapping) -> Mount:
 
     source, target = text("source") or text("src"), text("target") or text("dst") or text("destination")
     line = item.line_of("source") if source else item.line
-    place = Said(f"{source}:{target}", line, item.file or file)
+    place = Said(f"{source}:{target}", line, (item.file_of("source") if source else item.file) or file)
     kind = _KINDS.get(text("type") or ("bind" if is_path(source) else "volume"), "other")
     return Mount(place, kind, source, target, text("read_only").lower() == "true")  # type: ignore[arg-type]
 

@@ -14,10 +14,11 @@ from pytest_agog.stacks import interpolation
 from pytest_agog.stacks.interpolation import HOLE
 
 _VALUE: Final = r"[\"']?(?P<secret>[^\s\"']+)"
-_SAME_COMMAND: Final = r"[^|;&\n]*?\s"
+_SAME_COMMAND: Final = r"[^|;&\n]{0,400}?\s"
+"""Bounded, as every open repetition here: a long text of somebody else's is read in one go."""
 
 URL: Final = re.compile(
-    r"\b(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s:/@'\"]*):(?P<secret>[^\s/@'\"]+)@", re.IGNORECASE
+    r"\b(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^\s:/@'\"]*):(?P<secret>[^\s/@'\"]+)@", re.IGNORECASE
 )
 _FLAG: Final = re.compile(
     r"--?(?:requirepass|masterauth|password|pass|passwd|auth-token|api-key|secret-key|token|root-password|admin-password"
@@ -91,9 +92,11 @@ def is_password(text: str) -> bool:
 
 
 def written(pattern: re.Pattern[str], raw: str) -> str:
-    """The password as the file has it; all of the text when a variable is in the way."""
+    """The password as the file has it; all of the text when a variable is in the way, or has it as its default."""
     match = pattern.search(raw)
-    return match["secret"] if match is not None and not interpolation.has_variable(match["secret"]) else raw
+    if match is None or interpolation.has_variable(match["secret"]):
+        return raw
+    return raw if interpolation.within(raw, match.start("secret")) else match["secret"]
 
 
 def _search(patterns: tuple[re.Pattern[str], ...], text: str, raw: str) -> Iterator[Found]:

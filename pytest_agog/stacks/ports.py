@@ -45,7 +45,7 @@ def _long(file: str, item: Mapping) -> Port:
         return interpolation.resolve(value.text) if isinstance(value, Scalar) and not value.is_null else ""
 
     published = text("published")
-    place = Said(f"{published}:{text('target')}", item.line_of("published"), item.file or file)
+    place = Said(f"{published}:{text('target')}", item.line_of("published"), item.file_of("published") or file)
     first, last = _span(published)
     return Port(place, first, last, text("protocol") or "tcp", text("host_ip"), text("target"))
 
@@ -66,12 +66,13 @@ def clash(one: Port, other: Port) -> bool:
     if one.protocol.lower() != other.protocol.lower() or not _same_address(one.host, other.host):
         return False
     # A range for one port, or for fewer ports than it has, leaves the choice to the engine.
-    if _chooses(one) or _chooses(other):
+    if chooses(one) or chooses(other):
         return False
     return one.first <= other.last and other.first <= one.last
 
 
-def _chooses(port: Port) -> bool:
+def chooses(port: Port) -> bool:
+    """Whether the engine takes the host's port: none is given, or more than are needed."""
     first, last = _span(port.target)
     if port.first is None or port.last is None:
         return True

@@ -74,12 +74,32 @@ def assemble(
     )  # fmt: skip
 
 
+def written(stack: Stack) -> Iterator[Service]:
+    """Its services, and as each of its files says them alone: what an override hides still stands in the file."""
+    yield from stack.services.values()
+    for file, root in stack.roots if len(stack.roots) > 1 else ():
+        services = root.get("services")
+        for name, entry in services.entries.items() if isinstance(services, Mapping) else ():
+            if isinstance(entry.value, Mapping) and not name.startswith("x-"):
+                yield service(entry.file or file, name, entry.line, entry.value)
+
+
 def merged(base: Mapping, over: Mapping) -> Mapping:
-    """`over` on top of `base`, as compose reads several files: mappings join, lists of services' parts add up."""
+    """`over` on top of `base`, as compose reads several files: mappings join, lists of services' parts add up.
+
+    `!reset` takes away what the base says, and `!override` puts its own in the place. Of `depends_on` and the like,
+    a list and a mapping are two ways to write the same ([compose] merge).
+    """
     entries = dict(base.entries)
-    for key, entry in over.entries.items():
-        before = entries.get(key)
-        if before is None:
+    for key, given in over.entries.items():
+        before, entry = entries.get(key), given
+        if given.value.tag == "!reset":
+            entries.pop(key, None)
+            continue
+        if before is not None and key in _PAIRS:
+            before = Entry(before.line, _paired(before.value), before.file)
+            entry = Entry(given.line, _paired(given.value), given.file)
+        if before is None or entry.value.tag == "!override":
             entries[key] = entry
         elif isinstance(before.value, Mapping) and isinstance(entry.value, Mapping):
             entries[key] = Entry(before.line, merged(before.value, entry.value), before.file)
@@ -92,6 +112,20 @@ def merged(base: Mapping, over: Mapping) -> Mapping:
 
 
 _REPLACED: Final = frozenset({"command", "entrypoint", "test"})
+_PAIRS: Final = frozenset({"depends_on", "environment", "networks"})
+
+
+def _paired(node: Node) -> Node:
+    """A list of names, or of `NAME=value`, as the mapping that says the same; anything else as it is."""
+    if not isinstance(node, Sequence) or not node.items or not all(isinstance(one, Scalar) for one in node.items):
+        return node
+    entries = {}
+    for item in node.items:
+        if isinstance(item, Scalar):
+            name, equals, text = item.text.partition("=")
+            value = Scalar(item.line, text, not equals, item.file)
+            entries[name] = Entry(item.line, value, item.file)
+    return Mapping(node.line, entries, (), node.file, node.tag)
 
 
 def _is_legacy(root: Mapping) -> bool:
@@ -230,9 +264,9 @@ def _healthcheck(file: str, node: Mapping) -> Healthcheck | None:
     value = node.get("healthcheck")
     if not isinstance(value, Mapping):
         return None
-    line = node.line_of("healthcheck")
     if _text(value.get("disable")) in _TRUE:
-        return Healthcheck(Said("", line, file), "none", ())
+        place = Said("", node.line_of("healthcheck"), node.file_of("healthcheck") or file)
+        return Healthcheck(place, "none", ())
     test = value.get("test")
     if isinstance(test, Scalar) and not test.is_null:
         one = said(file, test)
@@ -241,7 +275,7 @@ def _healthcheck(file: str, node: Mapping) -> Healthcheck | None:
         return None
     words = [said(file, item) for item in test.items if isinstance(item, Scalar)]
     raw = " ".join(word.raw for word in words)
-    place = Said(" ".join(word.text for word in words), value.line_of("test"), value.file or file, raw)
+    place = Said(" ".join(word.text for word in words), value.line_of("test"), value.file_of("test") or file, raw)
     first = words[0].text if words else ""
     rest = tuple(word.text for word in words[1:])
     forms: dict[str, Literal["exec", "shell", "none"]] = {"CMD": "exec", "CMD-SHELL": "shell", "NONE": "none"}

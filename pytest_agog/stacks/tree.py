@@ -33,6 +33,8 @@ class Scalar:
     text: str
     plain: bool = True
     file: str = ""
+    tag: str = ""
+    """Such as `!reset`; empty without one."""
 
     @property
     def is_null(self) -> bool:
@@ -47,6 +49,7 @@ class Sequence:
     line: int
     items: list[Node]
     file: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Mapping:
     doubled: tuple[tuple[str, int], ...] = ()
     """Keys that stand here twice, with the line of the second."""
     file: str = ""
+    tag: str = ""
 
     def get(self, key: str) -> Node | None:
         """The value of `key`; None when it is absent."""
@@ -78,6 +82,11 @@ class Mapping:
         entry = self.entries.get(key)
         return entry.line if entry is not None else self.line
 
+    def file_of(self, key: str) -> str:
+        """The file in which `line_of` counts; empty for a mapping that was never read from one."""
+        entry = self.entries.get(key)
+        return entry.file if entry is not None and entry.file else self.file
+
 
 Node = Scalar | Sequence | Mapping
 
@@ -87,6 +96,7 @@ class _Open:
     line: int
     anchor: str | None
     is_list: bool
+    tag: str = ""
     weight: int = 1
     items: list[Node] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -104,7 +114,8 @@ def parse(file: str, text: str) -> list[Mapping]:
     if len(text) > MAX_CHARACTERS:
         _refuse(file, 1, f"the file has {len(text):,} characters, at most {MAX_CHARACTERS:,} are read", "Split it.")
     builder = _Builder(file)
-    loader = yaml.CSafeLoader(text.removeprefix("\ufeff"))
+    text = text.removeprefix("\ufeff")
+    loader = yaml.CSafeLoader(text)
     try:
         while (event := loader.get_event()) is not None:
             builder.take(event)
@@ -114,7 +125,8 @@ def parse(file: str, text: str) -> list[Mapping]:
         remedy = "Check indentation, colons and quotes in this line and the one before."
         _refuse(file, mark.line + 1 if mark else 1, f"not valid YAML: {reason}", remedy)
     except yaml.YAMLError as error:
-        _refuse(file, 1, f"not valid YAML: {' '.join(str(error).split())[:100]}", "Save it as UTF-8 text.")
+        line = 1 + text.encode()[: getattr(error, "position", 0)].count(b"\n")
+        _refuse(file, line, f"not valid YAML: {' '.join(str(error).split())[:100]}", "Save it as UTF-8 text.")
     documents = []
     for root in builder.roots:
         if isinstance(root, Scalar) and root.is_null:
@@ -145,7 +157,7 @@ class _Builder:
         match event:
             case yaml.ScalarEvent():
                 self._count(line, 1)
-                node = Scalar(line, event.value, event.style in (None, ""), self._file)
+                node = Scalar(line, event.value, event.style in (None, ""), self._file, event.tag or "")
                 self._keep(event.anchor, node, 1)
                 self._put(node)
             case yaml.AliasEvent():
@@ -160,7 +172,8 @@ class _Builder:
                 self._count(line, 1)
                 if len(self._open) >= _MAX_DEPTH:
                     _refuse(self._file, line, f"nested more than {_MAX_DEPTH} levels deep", "Write it flatter.")
-                self._open.append(_Open(line, event.anchor, isinstance(event, yaml.SequenceStartEvent)))
+                is_list = isinstance(event, yaml.SequenceStartEvent)
+                self._open.append(_Open(line, event.anchor, is_list, event.tag or ""))
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._end()
             case yaml.DocumentStartEvent():
@@ -179,9 +192,9 @@ class _Builder:
         opened = self._open.pop()
         node: Node
         if opened.is_list:
-            node = Sequence(opened.line, opened.items, self._file)
+            node = Sequence(opened.line, opened.items, self._file, opened.tag)
         else:
-            node = Mapping(opened.line, _merged(opened), tuple(opened.doubled), self._file)
+            node = Mapping(opened.line, _merged(opened), tuple(opened.doubled), self._file, opened.tag)
         self._keep(opened.anchor, node, opened.weight)
         if self._open:
             self._open[-1].weight += opened.weight

@@ -31,6 +31,7 @@ def test_json(agog: Agog) -> None:
     assert done.json["ok"] is False
     assert [stack["kind"] for stack in done.json["stacks"]] == ["app", "agents"]
     assert [(one["rule"], one["line"]) for one in done.json["findings"]] == [("port-clash", 14)]
+    assert done.json["findings"][0]["reason"].startswith("The second of two services")
     assert done.json["notes"] == []
 
 

@@ -104,6 +104,51 @@ def test_an_override_lies_on_top() -> None:
         assert made.services["one"].ports[1].said.file == "compose.override.yaml"
 
 
+def test_lists_and_mappings_lie_on_top_of_each_other() -> None:
+    base = "services:\n  one: {image: a, depends_on: [x, y], environment: [A=1, B=2]}\n"
+    over = "services:\n  one: {depends_on: {x: {condition: service_healthy}}, environment: {A: 3}}\n"
+    (made,) = stacks([("compose.yaml", base), ("compose.override.yaml", over)])
+    assert [(one.name, one.condition) for one in made.services["one"].depends_on] == [
+        ("x", "service_healthy"),
+        ("y", ""),
+    ]
+    assert [(one.name, one.value) for one in made.services["one"].environment] == [("A", "3"), ("B", "2")]
+
+
+def test_an_override_takes_the_place_of_a_mount() -> None:
+    base = "services:\n  one: {image: a, volumes: ['./a:/app', 'data:/b']}\nvolumes: {data: }\n"
+    over = "services:\n  one: {volumes: ['./c:/app']}\n"
+    (made,) = stacks([("compose.yaml", base), ("compose.override.yaml", over)])
+    assert [one.source for one in made.services["one"].mounts] == ["data", "./c"]
+
+
+def test_what_an_override_hides_still_stands_in_the_file() -> None:
+    base = "services:\n  one:\n    image: a\n    environment: {DB_PASSWORD: Qm4x9Zt2}\n"
+    over = "services:\n  one: {environment: {DB_PASSWORD: '${DB_PASSWORD}'}}\n"
+    judged = judge([("compose.yaml", base), ("compose.override.yaml", over)])
+    assert [(one.rule, one.file, one.line) for one in judged.findings] == [("secret-in-file", "compose.yaml", 4)]
+
+
+def test_lines_of_what_is_inherited_belong_to_its_file() -> None:
+    base = """\
+    # a line more
+    # and another
+    services:
+      base:
+        image: postgres:16
+        healthcheck:
+          interval: 5s
+          disable: true
+    """
+    text = """\
+    services:
+      db: {extends: {file: base.yaml, service: base}}
+      one: {image: x, depends_on: {db: {condition: service_healthy}}}
+    """
+    judged = judge([("compose.yaml", textwrap.dedent(text)), ("base.yaml", textwrap.dedent(base))])
+    assert [(one.rule, one.file, one.line) for one in judged.findings] == [("healthcheck-missing", "base.yaml", 6)]
+
+
 def test_extends_is_followed_where_it_is_given() -> None:
     base = "services:\n  base: {image: 'postgres:16', depends_on: [x]}\n"
     text = "services:\n  one: {extends: {file: base.yaml, service: base}, ports: ['1:1']}\n"
@@ -135,6 +180,7 @@ def test_what_includes_others_may_use_their_names() -> None:
         ("services:\n  a: *nowhere\n", 2, "anchor"),
         ("a: 1\n\tb: 2\n", 2, "not valid YAML"),
         ("services: " + "[" * 100, 1, "nested"),
+        ("# \u00e9\nservices:\n  a: \0\n", 3, "control characters"),
     ],
 )
 def test_files_that_are_none(text: str, line: int, reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pytest_agog.stacks.interpolation import shown
 from pytest_agog.stacks.model import Finding, Said, Severity, Stack
 
 
@@ -31,7 +32,7 @@ class Rule:
     def findings(self, stacks: list[Stack]) -> Iterator[Finding]:
         """What it finds in these stacks, which are meant to run side by side."""
         for one in self.judge(stacks):
-            yield Finding(one.file, one.line, self.name, one.severity, one.text, one.remedy)
+            yield Finding(one.file, one.line, self.name, one.severity, shown(one.text), shown(one.remedy))
 
 
 def at(place: Said, text: str, remedy: str, severity: Severity = "finding") -> Remark:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from pytest_agog.stacks.interpolation import is_open
 from pytest_agog.stacks.kinds import shares_services
 from pytest_agog.stacks.model import Port, Said, Service, Severity, Stack
-from pytest_agog.stacks.ports import clash
+from pytest_agog.stacks.ports import chooses, clash
 from pytest_agog.stacks.rules.base import Remark, Rule, at, each
 from pytest_agog.stacks.tree import Mapping as Tree
 from pytest_agog.stacks.tree import walk
@@ -28,28 +28,83 @@ def _together(one: Service, other: Service) -> bool:
     return not one.profiles or not other.profiles or bool(set(one.profiles) & set(other.profiles))
 
 
-def _pairs(stacks: list[Stack]) -> Iterator[tuple[Stack, Service, Stack, Service]]:
-    for stack in stacks:
-        for one, other in itertools.combinations(stack.services.values(), 2):
-            if _together(one, other):
-                yield stack, one, stack, other
-    for first, second in itertools.combinations(stacks, 2):
-        if side_by_side(first, second):
-            for one, other in itertools.product(first.services.values(), second.services.values()):
-                yield first, one, second, other
+class _Taken:
+    """What services have taken so far, by stack and key, in the order of the files."""
+
+    def __init__(self, stacks: list[Stack]) -> None:
+        # A service's own stack first: that is where people look for the other one.
+        self._beside = {
+            id(one): [one, *(other for other in stacks if other is not one and side_by_side(other, one))]
+            for one in stacks
+        }
+        self._ports: dict[int, dict[int, list[tuple[Service, Port]]]] = {id(one): {} for one in stacks}
+        self._ranges: dict[int, list[tuple[Service, Port]]] = {}
+        self._names: dict[tuple[int, str], list[tuple[Service, Said]]] = {}
+
+    def port(self, stack: Stack, service: Service, port: Port) -> tuple[Service, Port] | None:
+        """Who has the port already; it is taken from now on."""
+        if port.first is None or chooses(port):
+            return None
+        found = next(
+            (
+                (other, theirs)
+                for near in self._beside[id(stack)]
+                for other, theirs in self._near(id(near), port)
+                if _apart(stack, service, near, other, port.said, theirs.said) and clash(theirs, port)
+            ),
+            None,
+        )
+        if port.first != port.last:
+            self._ranges.setdefault(id(stack), []).append((service, port))
+            return found
+        there = self._ports[id(stack)].setdefault(port.first, [])
+        if not there or there[-1][0] is not service or there[-1][1].said.text != port.said.text:
+            there.append((service, port))
+        return found
+
+    def _near(self, stack: int, port: Port) -> Iterator[tuple[Service, Port]]:
+        if port.first is None or port.last is None:
+            return
+        ports = self._ports[stack]
+        numbers = range(port.first, port.last + 1)
+        for number in numbers if len(numbers) <= len(ports) else [one for one in ports if one in numbers]:
+            yield from ports.get(number, ())
+        yield from self._ranges.get(stack, ())
+
+    def name(self, stack: Stack, service: Service, name: Said) -> tuple[Service, Said] | None:
+        """Who has the container name already; it is taken from now on."""
+        found = next(
+            (
+                (other, theirs)
+                for near in self._beside[id(stack)]
+                for other, theirs in self._names.get((id(near), name.text), ())
+                if _apart(stack, service, near, other, name, theirs)
+            ),
+            None,
+        )
+        self._names.setdefault((id(stack), name.text), []).append((service, name))
+        return found
+
+
+def _apart(stack: Stack, service: Service, near: Stack, other: Service, mine: Said, theirs: Said) -> bool:
+    """Whether two entries are two, of services that run at the same time."""
+    if near is not stack:
+        # A file that several stacks extend or include says it once.
+        return (mine.file, mine.line) != (theirs.file, theirs.line)
+    if other is service:
+        return mine.text != theirs.text
+    return _together(other, service)
 
 
 def _ports(stacks: list[Stack]) -> Iterator[Remark]:
     told: set[tuple[str, int]] = set()
+    taken = _Taken(stacks)
     for stack in stacks:
         for service in stack.services.values():
-            for mine, theirs in itertools.combinations(service.ports, 2):
-                if clash(mine, theirs) and mine.said.text != theirs.said.text:
-                    yield from _clash(service, mine, service, theirs, told)
-    for _, one, _, other in _pairs(stacks):
-        for mine, theirs in itertools.product(one.ports, other.ports):
-            if clash(mine, theirs):
-                yield from _clash(one, mine, other, theirs, told)
+            for port in service.ports:
+                found = taken.port(stack, service, port)
+                if found is not None:
+                    yield from _clash(*found, service, port, told)
 
 
 def _clash(one: Service, mine: Port, other: Service, theirs: Port, told: set[tuple[str, int]]) -> Iterator[Remark]:
@@ -72,30 +127,34 @@ def _where(first: Said, second: Said) -> str:
 
 def _names(stacks: list[Stack]) -> Iterator[Remark]:
     told: set[tuple[str, int]] = set()
-    for _, one, _, other in _pairs(stacks):
-        mine, theirs = one.container_name, other.container_name
-        if mine is None or theirs is None or mine.text != theirs.text or is_open(mine.text):
-            continue
-        if (theirs.file, theirs.line) in told:
-            continue
-        told.add((theirs.file, theirs.line))
-        yield at(
-            theirs,
-            f"service {other.name} has the container name {theirs.text}, which {one.name} has already "
-            f"({_where(mine, theirs)})",
-            "Give each container a name of its own, or leave container_name out.",
-        )
-
-
-_MODES: Final = ("host", "none", "bridge", "default")
+    taken = _Taken(stacks)
+    for stack in stacks:
+        for service in stack.services.values():
+            theirs = service.container_name
+            if theirs is None or is_open(theirs.text):
+                continue
+            found = taken.name(stack, service, theirs)
+            if found is None or (theirs.file, theirs.line) in told:
+                continue
+            told.add((theirs.file, theirs.line))
+            one, mine = found
+            yield at(
+                theirs,
+                f"service {service.name} has the container name {theirs.text}, which {one.name} has already "
+                f"({_where(mine, theirs)})",
+                "Give each container a name of its own, or leave container_name out.",
+            )
 
 
 def _one_of_several(stack: Stack) -> bool:
     """Whether the file's name tells that it is read with others: `docker-compose.dev.yml` and not `compose.yaml`."""
-    return not stack.sure and len(stack.files) == 1 and len(stack.file.rpartition("/")[2].split(".")) > _PLAIN
+    name = stack.file.rpartition("/")[2]
+    several = len(name.split(".")) > _PLAIN or _VARIANT.match(name) is not None
+    return not stack.sure and len(stack.files) == 1 and several
 
 
 _PLAIN: Final = 2
+_VARIANT: Final = re.compile(r"(?:docker-)?compose[-_]\w")
 
 
 def _undeclared(stack: Stack) -> Iterator[Remark]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
-from pytest_agog.stacks import commands, images
+from pytest_agog.stacks import commands, images, kinds
 from pytest_agog.stacks.images import Known
 from pytest_agog.stacks.interpolation import is_open
 from pytest_agog.stacks.model import Dependency, Healthcheck, Service, Severity, Stack
@@ -50,7 +51,7 @@ def _lacking(check: Healthcheck, image: Known, name: str) -> str:
         return f"{name} has no shell, which this healthcheck needs"
     if shell and not image.holds(shell):
         return f"the healthcheck runs {shell}, which {name} does not contain"
-    if "/dev/tcp/" in " ".join(check.words) and shell.rpartition("/")[2] == "sh":
+    if "/dev/tcp/" in " ".join(check.words) and shell.rpartition("/")[2] == "sh" and not image.sh_is_bash:
         text = commands.script(check) or ""
         if not _BY_BASH.search(text):
             return f"/dev/tcp is a word of bash, and the shell of {name} is not bash"
@@ -129,10 +130,16 @@ def _tests(service: Service) -> bool:
 
 
 def _missing(stack: Stack) -> Iterator[Remark]:
+    for remark in _untested(stack):
+        yield replace(remark, severity="note") if kinds.is_swarm(stack) else remark
+
+
+def _untested(stack: Stack) -> Iterator[Remark]:
     needed: dict[str, tuple[Service, Dependency, Service]] = {}
     for service, dependency, target in _dependents(stack):
-        # Who waits for health tells most about what is missing.
-        if target.name not in needed or dependency.condition == _HEALTHY:
+        # Who waits for health tells most about what is missing, and who only looks on tells least.
+        before = needed.get(target.name)
+        if before is None or dependency.condition == _HEALTHY or _watched_elsewhere(before[0]):
             needed[target.name] = (service, dependency, target)
     for service, dependency, target in needed.values():
         if _tests(target) or target.inherits or dependency.condition == _COMPLETED or runs_once(target):
@@ -140,6 +147,8 @@ def _missing(stack: Stack) -> Iterator[Remark]:
         severity = _without_test(stack, dependency, target)
         if severity is None:
             continue
+        if _watched_elsewhere(service) and dependency.condition != _HEALTHY:
+            severity = "note"
         text = f"service {target.name} has no healthcheck, and {service.name} depends on it"
         remedy = "Give it a healthcheck that asks whether it answers."
         if target.healthcheck is not None:
@@ -158,6 +167,15 @@ def _without_test(stack: Stack, dependency: Dependency, target: Service) -> Seve
 
 
 def _waiting(stack: Stack) -> Iterator[Remark]:
+    swarm = kinds.is_swarm(stack)
+    for remark in _unmet(stack):
+        yield replace(remark, remedy=_IN_SWARM, severity="note") if swarm else remark
+
+
+_IN_SWARM: Final = "docker stack deploy ignores depends_on, so let the service try again until the other answers."
+
+
+def _unmet(stack: Stack) -> Iterator[Remark]:
     for service, dependency, target in _dependents(stack):
         if dependency.condition in (_HEALTHY, _COMPLETED) or target.inherits:
             if dependency.condition == _HEALTHY and runs_once(target) and not _tests(target):
@@ -182,12 +200,14 @@ def _waiting(stack: Stack) -> Iterator[Remark]:
 
 
 def _watched_elsewhere(service: Service) -> bool:
-    """Tools that people look into databases with connect when somebody asks them to."""
+    """Tools that people look into databases with, and exporters, connect when somebody asks them to."""
+    if _repo(service).rpartition("/")[2] == "open-webui":
+        return False  # people talk to the models through it, so it is what the models are there for
     return bool(set(words(service.name)) & _LOOKING) or _repo(service).rpartition("/")[2] in _LOOKERS
 
 
 _LOOKING: Final = frozenset(
-    {"adminer", "pgadmin", "phpmyadmin", "commander", "pgweb", "kibana", "grafana", "webui", "dashboard"}
+    {"adminer", "pgadmin", "phpmyadmin", "commander", "pgweb", "kibana", "grafana", "webui", "dashboard", "exporter"}
 )
 _LOOKERS: Final = frozenset({
     "adminer", "pgadmin4", "phpmyadmin", "phpmyadmin/phpmyadmin", "redis-commander", "mongo-express", "grafana",

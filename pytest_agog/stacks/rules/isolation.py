@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -9,10 +10,14 @@ from typing import Final
 from pytest_agog.stacks import kinds
 from pytest_agog.stacks.interpolation import is_open
 from pytest_agog.stacks.model import Resource, Said, Service, Stack
+from pytest_agog.stacks.reading import said, variables
 from pytest_agog.stacks.rules.base import Remark, Rule, at
+from pytest_agog.stacks.tree import Mapping, Scalar, Sequence
 from pytest_agog.stacks.words import AGENT_TOOLS, AGENT_WORDS, APP_WORDS, words
 
-_ADDRESS: Final = re.compile(r"\bnats://|\btls://nats|\b(?:nats|ollama)[\w.-]*:\d+|:11434\b|\bws://nats", re.IGNORECASE)
+_ADDRESS: Final = re.compile(
+    r"\bnats://|\btls://nats|\b(?:nats|ollama)[\w.-]{0,100}:\d+|:11434\b|\bws://nats", re.IGNORECASE
+)
 _OFF: Final = ("", "false", "0", "no", "off", "none", "disabled", "stub", "null")
 _MOVE: Final = "Move it to the agent stack; the application runs without it."
 
@@ -34,6 +39,12 @@ def _of_application(stack: Stack) -> Iterator[Remark]:
     for service in stack.services.values():
         if service.name not in tools:
             yield from _of_service(service, tools)
+    for volume in stack.volumes.values():
+        if volume.external and _is_agents(volume.called or volume.name):
+            yield at(
+                volume.said, f"the application stack needs the agents' volume {volume.called or volume.name}",
+                "Remove it; the stack must start where no agent ever ran.",
+            )  # fmt: skip
     for network in stack.networks.values():
         if _is_agents(network.called or network.name):
             yield at(
@@ -52,6 +63,15 @@ def _of_service(service: Service, tools: set[str]) -> Iterator[Remark]:
                 dependency.said, f"service {service.name} depends on {dependency.name}, an agent's tool",
                 "Remove the dependency; the application runs without it.",
             )  # fmt: skip
+    for key, name, place in _ties(service):
+        if name in tools or _named_for_agents(name) or _is_agents(name):
+            yield at(place, f"service {service.name} is tied to {name} of the agents by {key}", _MOVE)
+    for where, place in _told(service):
+        if _ADDRESS.search(place.text):
+            yield at(
+                place, f"service {service.name} is told of an agent's tool by {where}",
+                "Remove it; the application's agent services are stubs.",
+            )  # fmt: skip
     for variable in service.environment:
         value = variable.value
         if value is None or value.strip().strip("'\"").lower() in _OFF:
@@ -62,6 +82,33 @@ def _of_service(service: Service, tools: set[str]) -> Iterator[Remark]:
                 variable.said, f"service {service.name} is told of an agent's tool by {variable.name}",
                 "Remove it; the application's agent services are stubs.",
             )  # fmt: skip
+
+
+def _ties(service: Service) -> Iterator[tuple[str, str, Said]]:
+    """What else a service cannot start without: the key, the service or container, and its place."""
+    for key in ("links", "external_links", "volumes_from"):
+        node = service.node.get(key)
+        for item in node.items if isinstance(node, Sequence) else ():
+            if isinstance(item, Scalar):
+                place = said(service.file, item)
+                yield key, place.text.removeprefix("container:").partition(":")[0], place
+    mode = service.node.get("network_mode")
+    if isinstance(mode, Scalar) and mode.text.startswith(("service:", "container:")):
+        place = said(service.file, mode)
+        yield "network_mode", place.text.partition(":")[2], place
+
+
+def _told(service: Service) -> Iterator[tuple[str, Said]]:
+    """Texts other than variables by which a program is told of addresses."""
+    if service.command_said is not None:
+        yield "its command", service.command_said
+    entrypoint = service.node.get("entrypoint")
+    for one in entrypoint.items if isinstance(entrypoint, Sequence) else [entrypoint]:
+        if isinstance(one, Scalar):
+            yield "its entrypoint", said(service.file, one)
+    build = service.node.get("build")
+    for argument in variables(service.file, build.get("args")) if isinstance(build, Mapping) else ():
+        yield f"the build argument {argument.name}", argument.said
 
 
 def _is_agents(name: str) -> bool:
@@ -78,12 +125,19 @@ def _named_for_agents(name: str) -> bool:
 def _networks(stacks: list[Stack]) -> Iterator[Remark]:
     agents = [stack for stack in stacks if stack.kind == "agents"]
     apps = [stack for stack in stacks if stack.kind == "app"]
-    theirs = {_effective(stack, one): one for stack in apps for one in stack.networks.values()}
+    theirs = {
+        _identity(stack, one.called, one.name, external=one.external)
+        for stack in apps
+        for one in stack.networks.values()
+    }
+    theirs |= {_identity(stack, "", "default") for stack in apps if stack.name and _in_default(stack)}
     for stack in agents:
         own = [one for one in stack.networks.values() if not one.external]
         for network in stack.networks.values():
             name = _effective(stack, network)
-            if name in theirs:
+            if is_open(name):
+                continue
+            if _identity(stack, network.called, network.name, external=network.external) in theirs:
                 if _is_agents(name):
                     continue  # the application is in the wrong, and told so
                 yield at(
@@ -105,6 +159,12 @@ def _networks(stacks: list[Stack]) -> Iterator[Remark]:
             )  # fmt: skip
         elif own:
             yield from _outside(stack)
+        elif stack.name and _in_default(stack) and _identity(stack, "", "default") in theirs:
+            yield Remark(
+                stack.file, stack.roots[0][1].line_of("name"),
+                f"the agent stack shares the network {stack.name}_default with the application",
+                "Give each project a name of its own.",
+            )  # fmt: skip
 
 
 def _outside(stack: Stack) -> Iterator[Remark]:
@@ -126,6 +186,19 @@ def _outside(stack: Stack) -> Iterator[Remark]:
             )  # fmt: skip
 
 
+def _in_default(stack: Stack) -> bool:
+    """Whether a service is in the network that compose makes for whoever names none."""
+    left = any(not one.networks and not one.network_mode and not one.inherits for one in stack.services.values())
+    return left and "default" not in stack.networks
+
+
+def _identity(stack: Stack, called: str, name: str, *, external: bool = False) -> str:
+    """What the engine calls a network or volume; without a project's name its folder stands for it."""
+    if called or external:
+        return called or name
+    return f"{stack.name or posixpath.dirname(stack.file) + '/'}_{name}"
+
+
 def _effective(stack: Stack, resource: Resource) -> str:
     if resource.called:
         return resource.called
@@ -144,9 +217,11 @@ def _prefixes(stacks: list[Stack]) -> Iterator[Remark]:
         if stack.kind is None:
             continue
         marks, others = (APP_WORDS, {"agents"}) if stack.kind == "app" else (AGENT_WORDS, APP_WORDS)
+        if _own_prefix(stack, stacks):
+            continue
         for volume in stack.volumes.values():
             name = _effective(stack, volume)
-            if volume.external or is_open(name) or _own_prefix(stack, stacks):
+            if volume.external or is_open(name):
                 continue
             parts = words(name)
             if set(parts[:-1]) & marks and not set(parts[:2]) & others:
@@ -181,19 +256,27 @@ def _own_prefix(stack: Stack, stacks: list[Stack]) -> bool:
 
 
 def _shared(stacks: list[Stack]) -> Iterator[Remark]:
-    seen: dict[str, tuple[Stack, Said]] = {}
+    seen: dict[str, tuple[Stack, Resource]] = {}
     for stack in stacks:
         if stack.kind is None:
             continue
         for volume in stack.volumes.values():
             name = _effective(stack, volume)
-            before = seen.setdefault(name, (stack, volume.said))
-            if before[0].kind != stack.kind and not volume.external and (set(words(name)) & (APP_WORDS | AGENT_WORDS)):
-                yield at(
-                    volume.said,
-                    f"both stacks use the volume {name} ({before[1].file}:{before[1].line})",
-                    "Give each stack its own volumes, with its prefix.",
-                )
+            if is_open(name):
+                continue
+            before, first = seen.setdefault(
+                _identity(stack, volume.called, volume.name, external=volume.external), (stack, volume)
+            )
+            external = volume.external or first.external
+            if before.kind == stack.kind or not (external or set(words(name)) & (APP_WORDS | AGENT_WORDS)):
+                continue
+            if _is_agents(name) and (first if before.kind == "app" else volume).external:
+                continue  # the application is in the wrong, and told so
+            yield at(
+                volume.said,
+                f"both stacks use the volume {name} ({first.said.file}:{first.said.line})",
+                "Give each stack its own volumes, with its prefix.",
+            )
 
 
 RULES: Final = (

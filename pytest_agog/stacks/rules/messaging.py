@@ -83,11 +83,8 @@ def _store(stack: Stack) -> Iterator[Remark]:
             continue
         store = flags.get("sd", "store_dir")
         if not store:
-            if not any(covers(mount, "/tmp/nats/jetstream") for mount in service.mounts):  # noqa: S108 - where NATS keeps it
-                yield at(
-                    _place(service), f"service {service.name} keeps its streams in the container, where they are lost",
-                    'Add "-sd", "/data" and a volume at /data.', "finding" if strict else "note",
-                )  # fmt: skip
+            if not any(covers(mount, _DEFAULT_STORE) for mount in service.mounts):
+                yield _not_kept(service, strict=strict)
         elif not any(
             covers(mount, store) or mount.target.startswith(f"{store.rstrip('/')}/") for mount in service.mounts
         ):
@@ -95,6 +92,22 @@ def _store(stack: Stack) -> Iterator[Remark]:
                 _place(service), f"service {service.name} keeps its streams in {store}, where no volume is mounted",
                 f"Mount a named volume at {store}.",
             )  # fmt: skip
+
+
+_DEFAULT_STORE: Final = "/tmp/nats/jetstream"  # noqa: S108 - where NATS keeps streams unless told
+_NO_STREAMS: Final = ("/etc/", "/config", "/conf", "/certs", "/nats-server.conf", "/tls", "/run/", "/var/run/")
+
+
+def _not_kept(service: Service, *, strict: bool) -> Remark:
+    """Streams in the container: worse where a volume is mounted for them, which stays empty."""
+    meant = next(
+        (one.target for one in service.mounts if one.type == "volume" and not one.target.startswith(_NO_STREAMS)), ""
+    )
+    text = f"service {service.name} keeps its streams in the container, where they are lost"
+    if meant:
+        text += f"; the volume at {meant} stays empty"
+    remedy = f'Add "-sd", "{meant}".' if meant else 'Add "-sd", "/data" and a volume at /data.'
+    return at(_place(service), text, remedy, "finding" if strict or meant else "note")
 
 
 def _flags(stack: Stack) -> Iterator[Remark]:

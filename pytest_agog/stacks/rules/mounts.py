@@ -25,6 +25,10 @@ _RELOADS: Final = re.compile(
 _NODE_VARIABLES: Final = re.compile(
     r"^(?:NODE_ENV|VITE_\w+|REACT_APP_\w+|NEXT_\w+|CHOKIDAR_\w+|NPM_\w+|WATCHPACK_\w+)$"
 )
+_OTHER_LANGUAGE: Final = re.compile(
+    r"\b(?:python3?|gunicorn|uvicorn|fastapi|flask|celery|php|php-fpm|artisan|bundle|rails|puma|java|mvn|gradle|dotnet"
+    r"|cargo|mix|go run)\b"
+)
 _BACK: Final = frozenset({"backend", "server", "api"})
 _FRONT: Final = frozenset({"frontend", "web", "ui", "client"})
 _NO_SOURCE: Final = frozenset({
@@ -60,7 +64,12 @@ def is_node(service: Service) -> bool:
         return True
     if any(_MODULES in mount.target for mount in service.mounts) or _NODE_WORDS.search(service.ran):
         return True
-    return service.build is not None and any(_NODE_VARIABLES.match(one.name) for one in service.environment)
+    if service.build is None or _OTHER_LANGUAGE.search(service.ran):
+        return False
+    # PHP's images serve /var/www, and builds of their pages take variables of the same names.
+    if any(mount.target.startswith("/var/www") for mount in service.mounts):
+        return False
+    return any(_NODE_VARIABLES.match(one.name) for one in service.environment)
 
 
 # --- hot reload -------------------------------------------------------------------------------------------------------

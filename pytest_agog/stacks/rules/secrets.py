@@ -14,7 +14,7 @@ from typing import Final
 from pytest_agog.stacks import interpolation, passwords
 from pytest_agog.stacks.interpolation import HOLE
 from pytest_agog.stacks.model import Said, Service, Stack, Variable
-from pytest_agog.stacks.reading import variables
+from pytest_agog.stacks.reading import variables, written
 from pytest_agog.stacks.rules.base import Remark, Rule, at, each
 from pytest_agog.stacks.tree import Mapping, Scalar, walk
 from pytest_agog.stacks.words import repository, words
@@ -26,8 +26,8 @@ _SECRET_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_SECRET_NAME: Final = re.compile(
-    r"(?:^|_)(?:ALLOW_EMPTY|ALLOW_BLANK|RANDOM|DISABLE|ENABLE|REQUIRE|USE|IS|HAS|MAX|MIN|NUM|COUNT|PUBLIC|EXPIRE|SKIP|PASSWORDLESS|NEXT_PUBLIC|VITE)"
-    r"(?:_|$)|_FILE$|_PATH$|_URL$|(?:^|_)OLDPWD$|^PWD$",
+    r"(?:^|_)(?:ALLOW_EMPTY|ALLOW_BLANK|RANDOM|DISABLE|ENABLE|REQUIRE|USE|IS|HAS|MAX|MIN|NUM|COUNT|PUBLIC|EXPIRE|SKIP|PASSWORDLESS|NEXT_PUBLIC|VITE"
+    r"|PUBLISHABLE|SITE_KEY|SITEKEY)(?:_|$)|_FILE$|_PATH$|_URL$|(?:^|_)OLDPWD$|^PWD$|_SSL_\w+_CREDENTIALS$",
     re.IGNORECASE,
 )
 _NOT_SECRET_VALUE: Final = re.compile(
@@ -36,7 +36,7 @@ _NOT_SECRET_VALUE: Final = re.compile(
 _PLACEHOLDER: Final = re.compile(
     r"(?:<.*>|\{\{.*\}\}|x{3,}|\*+|\.{3}|(?:your|my|some|the|enter|insert|put)[-_ ].*"
     r"|.*(?:change[-_ ]?(?:me|this|it)|replace|todo|placeholder"
-    r"|example|dummy|insecure|not[-_]?(?:so[-_]?)?secret|default|secret[-_]?key|your[-_]).*)",
+    r"|example|dummy|insecure|not[-_]?(?:so[-_]?)?(?:secret|needed|required|used)|default|secret[-_]?key|your[-_]).*)",
     re.IGNORECASE,
 )
 _WELL_KNOWN: Final = frozenset({
@@ -44,7 +44,9 @@ _WELL_KNOWN: Final = frozenset({
     "development", "local", "guest", "user", "mysql", "mongo", "redis", "minio", "minioadmin", "minio123",
     "example", "demo", "app", "db", "token", "key", "1234", "12345", "123456", "12345678", "password123",
     "admin123", "secret123", "changeit", "letmein", "toor", "pwd", "foobar", "rabbitmq", "ollama", "neo4j",
-    "elastic", "none", "sk-local", "dummy", "n/a", "na",
+    "elastic", "none", "sk-local", "dummy", "n/a", "na", "masterkey", "empty", "fake", "unused", "anything",
+    "lm-studio", "sk-1234", "no-key", "sk-no-key-required", "p@ssw0rd", "p@ssword", "passw0rd",
+    "t0p-s3cr3t", "qwerty",
 })  # fmt: skip
 _DEVELOPMENT: Final = re.compile(
     r"(?:^|[_\W-])(?:dev|local|test|testing|development|demo)(?:[_\W-]|$)|(?:password|passwd|secret)\d*$", re.IGNORECASE
@@ -67,7 +69,7 @@ def _secrets(stack: Stack) -> Iterator[Remark]:
 
 
 def _all(stack: Stack) -> Iterator[Remark]:
-    for service in stack.services.values():
+    for service in written(stack):
         yield from _named(service)
         yield from _within(service)
     for file, root in stack.roots:
@@ -82,7 +84,7 @@ def _named(service: Service) -> Iterator[Remark]:
     build = service.node.get("build")
     arguments = list(variables(service.file, build.get("args"))) if isinstance(build, Mapping) else []
     for one in (*service.environment, *arguments):
-        if one.value is None or not (is_secret_name(one.name) or _looks_secret(one)):
+        if one.value is None or not (is_secret_name(one.name) or _looks_secret(one)) or _is_user(one):
             continue
         raw = one.said.raw.strip().strip("'\"")
         plain = one.value.strip().strip("'\"")
@@ -127,10 +129,20 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET_NAME.search(name)) and not _NO_SECRET_NAME.search(name)
 
 
+def _is_user(one: Variable) -> bool:
+    """Whether an access key is the name of a user, as of MinIO, which its secret key goes with."""
+    return bool(_ACCESS_KEY.search(one.name) and _USER.fullmatch((one.value or "").strip("'\"")))
+
+
+_ACCESS_KEY: Final = re.compile(r"(?:^|[_.-])(?<!SECRET_)ACCESS_KEY$", re.IGNORECASE)
+_USER: Final = re.compile(r"[a-z][a-z_-]{2,15}")
+
+
 def _looks_secret(one: Variable) -> bool:
     """Whether a key or salt is long and random, whatever it is for."""
     value = (one.value or "").strip("'\"")
-    return bool(_KEY_NAME.search(one.name) and "PUBLIC" not in one.name.upper() and _RANDOM.fullmatch(value)) and (
+    public = "PUBLIC" in one.name.upper() or bool(_NO_SECRET_NAME.search(one.name))
+    return bool(_KEY_NAME.search(one.name) and not public and _RANDOM.fullmatch(value)) and (
         any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     )
 
@@ -143,14 +155,25 @@ _TO_FILL_IN: Final = re.compile(
     r"(?:your|my|insert|enter|put|add)[-_ ].*|.*(?:xxx+|your[-_]|placeholder|replace[-_ ]?(?:me|with|this)).*",
     re.IGNORECASE,
 )
+_API_KEY: Final = re.compile(r"API_?KEY$", re.IGNORECASE)
+_NO_KEY: Final = re.compile(
+    r"(?:sk-)?(?:dummy|fake|mock|unused|empty|none|anything|n/?a|ollama|lm-studio"
+    r"|not?[-_ ]?(?:key|needed|required|used)(?:[-_ ](?:needed|required))?)(?:[-_ ]?(?:api)?[-_ ]?key)?",
+    re.IGNORECASE,
+)
+"""What clients are given that demand a key where the server takes any."""
 _LETS_IN: Final = re.compile(r"PASS|PWD|password", re.IGNORECASE)
 """What is called so lets people in, whatever it says."""
 
 
 def _names(service: Service, variable: str) -> frozenset[str]:
-    """Words that a password is often made of and that everybody sees: `airflow` for airflow."""
+    """What a password is often made of and everybody sees: `airflow` for airflow, the user, the database."""
     image = repository(service.image.text)[0] if service.image is not None else ""
-    return frozenset((*words(service.name), *words(variable), *words(image)))
+    told = (one.value for one in service.environment if one.value and _USER_OR_DATABASE.search(one.name))
+    return frozenset((*words(service.name), *words(variable), *words(image), *(value.lower() for value in told)))
+
+
+_USER_OR_DATABASE: Final = re.compile(r"(?:USER|USERNAME|DB|DATABASE|DBNAME|DB_NAME)$", re.IGNORECASE)
 
 
 def _judged(what: str, place: Said, raw: str, value: str, known: frozenset[str] = frozenset()) -> Iterator[Remark]:
@@ -165,6 +188,8 @@ def _judged(what: str, place: Said, raw: str, value: str, known: frozenset[str] 
             yield at(place, f"{what} falls back to a secret that stands in the file", _REMEDY)
         return
     if _template(value):
+        return
+    if _API_KEY.search(what) and _NO_KEY.fullmatch(value.strip("'\"")):
         return
     if _TO_FILL_IN.fullmatch(value.strip("'\"")) and not _LETS_IN.search(what):
         text = f"{what} is a placeholder where a secret is to be written"
@@ -201,10 +226,13 @@ def _is_path(value: str) -> bool:
     """Whether `value` names a place of a secret. Random characters may begin with a slash, but seldom with a folder."""
     if value.startswith(("./", "file:", "~/", "arn:", "vault:", "op://")) or _FOLDER.match(value):
         return True
+    if _KEY_FILE.fullmatch(value):
+        return True
     mixed = all(re.search(some, value) for some in (r"[a-z]", r"[A-Z]", r"[0-9]"))
     return value.startswith("/") and not mixed and "=" not in value[-2:]
 
 
+_KEY_FILE: Final = re.compile(r"[\w./-]+\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env)", re.IGNORECASE)
 _FOLDER: Final = re.compile(r"/(?:run|var|etc|secrets?|mnt|vault|opt|app|home|root|tmp|usr|certs?|config|data|srv)/")
 
 
@@ -241,7 +269,8 @@ def _anywhere(place: Said, path: tuple[str, ...]) -> Iterator[Remark]:
         if "/" in found["user"] or not passwords.is_password(secret):
             continue
         raw = passwords.written(passwords.URL, place.raw)
-        yield from _judged(f"{where}: the password in a {found['scheme']}:// address", place, raw, secret)
+        user = frozenset((found["user"].lower(),))
+        yield from _judged(f"{where}: the password in a {found['scheme']}:// address", place, raw, secret, user)
         return
     for one in passwords.in_strings(text, place.raw):
         yield from _judged(f"{where}: the password in a connection string", place, one.raw, one.secret)

@@ -169,6 +169,8 @@ def _agree(wanted: Manifests) -> str:
 def _tell_others(wanted: Manifests, cluster: Answer | None) -> None:
     for line in wanted.skipped:
         print_line(f"not looked at: {line}")
+    for line in wanted.notes:
+        print_line(f"note: {line}")
     if cluster is None:
         return
     where = f"kubernetes ({cluster.context})" if cluster.asked else "kubernetes"
@@ -178,7 +180,10 @@ def _tell_others(wanted: Manifests, cluster: Answer | None) -> None:
 
 
 def _counts(wanted: Manifests) -> dict[str, Any]:
-    return {"streams": len(wanted.streams), "consumers": len(wanted.consumers), "skipped": list(wanted.skipped)}
+    return {
+        "streams": len(wanted.streams), "consumers": len(wanted.consumers), "skipped": list(wanted.skipped),
+        "notes": list(wanted.notes),
+    }  # fmt: skip
 
 
 def _document(change: Change) -> dict[str, Any]:

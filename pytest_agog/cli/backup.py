@@ -53,8 +53,11 @@ def backup(
     from pytest_agog import __version__
 
     def work(sources: Sources, tell: Tell) -> Awaitable[Contents]:
+        from pytest_agog.reference.operations import archive
         from pytest_agog.reference.operations import backup as backups
 
+        for path in archive.clear_remains(folder):
+            print(f"agog: removed {path}, which a backup left that was broken off", file=sys.stderr)
         return backups.backup(sources, folder, tell, agog=__version__)
 
     began = time.monotonic()
@@ -98,13 +101,20 @@ def restore(
     if as_json:
         print_json(_restored(restored))
         return Exit.OK
-    print_table(
-        ("stream", "messages", "of"), [(each.name, each.there, each.copied) for each in restored.streams],
-        numbers=(1, 2),
-    )  # fmt: skip
+    if restored.streams:
+        print_table(
+            ("stream", "messages", "of"), [(each.name, each.there, each.copied) for each in restored.streams],
+            numbers=(1, 2),
+        )  # fmt: skip
     short = [each for each in restored.streams if each.there < each.copied]
     if short:
         print_line(f"{len(short)} streams dropped messages at once: they are older than the stream keeps them")
+    for each in restored.streams:
+        if each.anew:
+            print_line(
+                f"stream {each.name} gathers from the beginning of {', '.join(each.anew)}: what it had of these may be "
+                "there twice"
+            )
     for note in restored.notes:
         print_line(f"left out: {note}")
     print_line(
@@ -213,7 +223,8 @@ def _restored(restored: Restored) -> dict[str, Any]:
     return {
         "made": restored.contents.made,
         "streams": [
-            {"name": each.name, "messages": each.there, "copied": each.copied} for each in restored.streams
+            {"name": each.name, "messages": each.there, "copied": each.copied, "gathered_anew": list(each.anew)}
+            for each in restored.streams
         ],
         "rows": restored.rows, "rekeyed": restored.rekeyed, "left_out": list(restored.notes),
     }  # fmt: skip

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.operations.manifests import Manifests
-from pytest_agog.reference.operations.plan import Actual, Change, Wishes, plan
+from pytest_agog.reference.operations.plan import Actual, Change, Wishes, no_stream, plan
 
 if TYPE_CHECKING:
     from pytest_agog.reference.deliverables.connecting import Link
+
+
+_OVERLAP: Final = 10065
+"""Error of the API: subjects overlap with an existing stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,19 @@ async def apply(link: Link, wanted: Manifests, wishes: Wishes | None = None) -> 
     Raises:
         AgogError: as `look`.
     """
-    outcomes = []
+    outcomes: list[Outcome] = []
+    lost: set[str] = set()
     for change in plan(wanted, await look(link, wanted), wishes):
         if change.action == "refused":
             outcomes.append(Outcome(change, done=False, reason=change.reason))
         elif change.action == "extra":
             outcomes.append(Outcome(change, done=False, reason="left alone; --prune deletes it"))
+        elif change.kind == "Consumer" and change.stream in lost:
+            outcomes.append(Outcome(change, done=False, reason=no_stream(change.stream)))
         else:
             outcomes.append(await _do(link, change))
+            if change.kind == "Stream" and change.action == "create" and not outcomes[-1].done:
+                lost.add(change.name)
     return outcomes
 
 
@@ -72,9 +81,21 @@ async def _do(link: Link, change: Change) -> Outcome:
     except jetstream.Refusal as refusal:
         if change.action == "delete" and refusal.err_code in jetstream.NOT_FOUND:
             return Outcome(change, done=True)
+        if refusal.err_code == _OVERLAP and (others := await _takers(link, change)):
+            reason = f"{' and '.join(others)} takes some of its subjects already: take them from there, or from here"
+            return Outcome(change, done=False, reason=reason)
         told = refusal.as_error(change.label, url=link.url, stream=change.stream)
         return Outcome(change, done=False, reason=str(told))
     return Outcome(change, done=True)
+
+
+async def _takers(link: Link, change: Change) -> list[str]:
+    """Other streams that take subjects of this one."""
+    found: set[str] = set()
+    for subject in (change.config or {}).get("subjects", ()):
+        answer = await jetstream.call(link, "STREAM.NAMES", {"subject": subject})
+        found |= set(answer.get("streams") or ())
+    return [f"stream {name}" for name in sorted(found - {change.name})]
 
 
 def _verb(change: Change) -> str:

@@ -12,6 +12,7 @@ folder.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -34,6 +35,8 @@ MANIFEST: Final = "backup.json"
 SUMS: Final = "SHA256SUMS"
 _FILE: Final = r"^(streams|postgres)/[0-9]{4}-[A-Za-z0-9_%~-]{1,200}$"
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
+_BEGUN: Final = re.compile(r"\..{1,255}\.partial-[A-Za-z0-9_]{8}")
+_PARTS: Final = frozenset({"streams", "postgres", MANIFEST, SUMS})
 _PIECE: Final = 2**20
 _LARGEST_MANIFEST: Final = 64 * 2**20
 FileName = Annotated[str, StringConstraints(pattern=_FILE)]
@@ -135,15 +138,48 @@ def writing(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror or error}). Give another folder.") from None
     try:
-        for part in ("streams", "postgres"):
-            (folder / part).mkdir(mode=0o700)
-        yield folder
-        _seal(folder)
-        folder.rename(target)
+        with _held(folder):
+            for part in ("streams", "postgres"):
+                (folder / part).mkdir(mode=0o700)
+            yield folder
+            _seal(folder)
+            folder.rename(target)
         _flush(target.parent)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Lock `folder` for as long as somebody works in it; whether it was free. The lock ends with its process."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held by another process, or a file system without locks
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def clear_remains(target: Path) -> list[Path]:
+    """Remove what backups beside `target` left that were killed: nobody holds it, and nobody can restore it."""
+    removed = []
+    try:
+        begun = sorted(path for path in target.absolute().parent.iterdir() if _BEGUN.fullmatch(path.name))
+    except OSError:
+        return []
+    for path in begun:
+        with contextlib.suppress(OSError), _held(path) as free:
+            names = {each.name for each in path.iterdir()}
+            # One that was made a moment ago is empty, and about to be locked.
+            if free and names and names <= _PARTS:
+                shutil.rmtree(path)
+                removed.append(path)
+    return removed
 
 
 def write_manifest(folder: Path, contents: Contents) -> None:

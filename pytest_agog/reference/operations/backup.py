@@ -5,7 +5,7 @@ been told, and never less:
 
 1. Requirements, requests, results, errors and events, and then the KV buckets with the state. Nothing moves among these
    from the first to the last, or they are copied again; what would not stand still is named in the manifest.
-2. Reports, then object stores, which results and state name.
+2. Reports, then object stores, which results and state name. A stream that gathers from others goes before them.
 3. Postgres last. Ingest acknowledges a message after its row is committed: so every message that the copied consumer
    has behind it has its row in the copy. What was stored in between is delivered again after a restore, and stored
    once, by its key (see `rekeying`).
@@ -24,6 +24,7 @@ from pytest_agog.errors import BadInput
 from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.operations import archive, tables
 from pytest_agog.reference.operations.archive import Contents, SchemaCopy, StreamCopy
+from pytest_agog.reference.operations.origins import gatherers_first
 from pytest_agog.wire import streams as wire
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def _streams(link: Link | None, folder: Path, tell: Tell) -> tuple[list[St
         return [], [], None
     infos = {str(info["config"]["name"]): info for info in await _listed(link)}
     order = sorted(infos, key=lambda name: (_place(name), name))
+    order = gatherers_first(order, {name: info["config"] for name, info in infos.items()})
     together = [name for name in order if _place(name) < _APART]
     copies: dict[str, StreamCopy] = {}
     moved: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from pytest_agog.errors import BadInput, ManifestsWrong
 from pytest_agog.reference.operations import documents, nack
 from pytest_agog.reference.operations.documents import Document
 
+_LISTS: Final = ("List", "StreamList", "ConsumerList")
 _OTHERS: Final = {"Kustomization", "Component"}
 """Kinds that stand beside manifests and tell a tool how to put them together."""
 
@@ -34,6 +35,8 @@ class Wanted:
     place: str
     """`file:line`."""
     prevent_update: bool = False
+    notes: tuple[str, ...] = ()
+    """What is doubtful in it."""
 
     @property
     def label(self) -> str:
@@ -49,6 +52,8 @@ class Manifests:
     consumers: tuple[Wanted, ...]
     skipped: tuple[str, ...] = ()
     """Objects of other kinds, each with its place: they are left to Kubernetes."""
+    notes: tuple[str, ...] = ()
+    """What is doubtful in them, each with its place."""
 
 
 def load(paths: Sequence[Path], *, replicas: int | None = None) -> Manifests:
@@ -77,13 +82,14 @@ def load(paths: Sequence[Path], *, replicas: int | None = None) -> Manifests:
         tuple(each for each in found if each.kind == "Stream"),
         tuple(each for each in found if each.kind == "Consumer"),
         tuple(skipped),
+        tuple(f"{each.place}: {each.label}: {note}" for each in found for note in each.notes),
     )
 
 
 def _objects(document: Document) -> Iterator[Document]:
     """A `List` is what `kubectl get -o yaml` writes: its items are the objects."""
     value = document.value
-    if not (isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list)):
+    if not (isinstance(value, dict) and value.get("kind") in _LISTS and isinstance(value.get("items"), list)):
         yield document
         return
     for index, item in enumerate(value["items"]):
@@ -115,12 +121,10 @@ def _read(document: Document, problems: list[str], skipped: list[str]) -> list[W
     spec, meta = manifest.spec, manifest.metadata
     resource = f"{meta.namespace}/{meta.name}"
     place = document.at(("kind",))
-    if isinstance(spec, nack.StreamSpec):
-        return [Wanted("Stream", spec.name, spec.name, spec.config(), resource, place, spec.prevent_update)]
-    wanted = Wanted(
-        "Consumer", spec.stream_name, spec.durable_name, spec.config(), resource, place, spec.prevent_update
+    stream, name = (
+        (spec.name, spec.name) if isinstance(spec, nack.StreamSpec) else (spec.stream_name, spec.durable_name)
     )
-    return [wanted]
+    return [Wanted(kind, stream, name, spec.config(), resource, place, spec.prevent_update, tuple(spec.notes))]
 
 
 def _told(document: Document, model: type[Any], error: dict[str, Any]) -> str:
@@ -162,4 +166,4 @@ def _replicated(wanted: Wanted, replicas: int) -> Wanted:
     config = dict(wanted.config)
     if wanted.kind == "Stream" or "num_replicas" in config:
         config["num_replicas"] = replicas
-    return Wanted(wanted.kind, wanted.stream, wanted.name, config, wanted.resource, wanted.place, wanted.prevent_update)
+    return replace(wanted, config=config)

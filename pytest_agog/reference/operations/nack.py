@@ -2,65 +2,22 @@
 
 Fields and defaults are those of the custom resource definitions; a field that they do not have is an error, as the
 Kubernetes API would drop it in silence. How NACK itself reaches the server (`servers`, `creds`, `nkey`, `tls`,
-`account`) is accepted and plays no part here.
+`tlsFirst`, `account`) is accepted and plays no part here.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from pytest_agog.reference.operations.go_texts import LARGEST, duration, moment
 from pytest_agog.values import Strict
 
 API_VERSION: Final = "jetstream.nats.io/v1beta2"
 GROUP: Final = "jetstream.nats.io/"
 SECOND: Final = 10**9
-_UNITS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
-                 "h": 3600 * 10**9}  # fmt: skip
-_PART: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
-
-_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_LARGEST: Final = 2**63 - 1
-"""Of Go's whole numbers, which the server has."""
-
-
-def go_duration(text: object) -> int:
-    """Nanoseconds of a duration as Go writes it: `168h`, `1h30m`, `500ms`. Empty is 0. ValueError otherwise."""
-    if text == "":
-        return 0
-    parts = _PART.findall(text) if isinstance(text, str) else []
-    if not parts or "".join(f"{whole}{'.' + part if part else ''}{unit}" for whole, part, unit in parts) != text:
-        days = re.fullmatch(r"(\d{1,6})d", text) if isinstance(text, str) else None
-        remedy = f"; Go has no days, write {int(days[1]) * 24}h" if days else ""
-        raise ValueError(f"expected a duration of Go's, such as 30s, 2m or 168h{remedy}")
-    found = sum(
-        int(whole) * _UNITS[unit] + (int(part) * _UNITS[unit] // 10 ** len(part) if part else 0)
-        for whole, part, unit in parts
-    )
-    if found > _LARGEST:
-        raise ValueError("longer than Go's durations go, about 292 years; write 0s for no limit")
-    return found
-
-
-def moment(text: object) -> str:
-    """A time as RFC 3339 has it, in the one form in which servers give it back. Empty stays so. ValueError otherwise.
-
-    Servers write UTC with a Z and no zeros at the end of a fraction: compared as text, `+00:00` would differ for ever.
-    """
-    if text == "":
-        return ""
-    match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("expected a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z")
-    try:
-        whole = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00")).astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time outside the years 1 to 9999") from None
-    fraction = (match[2] or "").rstrip("0")
-    return f"{whole.isoformat()[:19]}{'.' + fraction if fraction else ''}Z"
 
 
 def _token(name: str) -> str:
@@ -69,11 +26,11 @@ def _token(name: str) -> str:
     return name
 
 
-GoDuration = Annotated[int, BeforeValidator(go_duration)]
+GoDuration = Annotated[int, BeforeValidator(duration)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_token)]
 Moment = Annotated[str, BeforeValidator(moment)]
-Limit = Annotated[int, Field(ge=-1, le=_LARGEST, strict=True)]
-Count = Annotated[int, Field(ge=0, le=_LARGEST, strict=True)]
+Limit = Annotated[int, Field(ge=-1, le=LARGEST, strict=True)]
+Count = Annotated[int, Field(ge=0, le=LARGEST, strict=True)]
 Subject = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
 
 
@@ -113,6 +70,13 @@ class Placement(Resource):
     tags: tuple[str, ...] = ()
 
 
+class SourceConsumer(Resource):
+    """A durable consumer through which a mirror or source reads."""
+
+    name: Name
+    deliver_subject: Subject = Field(alias="deliverSubject")
+
+
 class Source(Resource):
     """A stream that this one mirrors or gathers from."""
 
@@ -123,6 +87,14 @@ class Source(Resource):
     external_api_prefix: str = Field(default="", alias="externalApiPrefix")
     external_deliver_prefix: str = Field(default="", alias="externalDeliverPrefix")
     subject_transforms: tuple[Transform, ...] = Field(default=(), alias="subjectTransforms")
+    consumer: SourceConsumer | None = None
+
+
+class ConsumerLimits(Resource):
+    """What consumers of a stream get that say nothing themselves."""
+
+    inactive_threshold: GoDuration = Field(default=0, alias="inactiveThreshold")
+    max_ack_pending: Count = Field(default=0, alias="maxAckPending")
 
 
 class Reaching(Resource):
@@ -132,6 +104,7 @@ class Reaching(Resource):
     creds: str = ""
     nkey: str = ""
     tls: dict[str, Any] = Field(default_factory=dict)
+    tls_first: bool = Field(default=False, alias="tlsFirst")
     account: str = ""
     prevent_delete: bool = Field(default=False, alias="preventDelete")
     prevent_update: bool = Field(default=False, alias="preventUpdate")
@@ -167,22 +140,41 @@ class StreamSpec(Reaching):
     allow_direct: bool = Field(default=False, alias="allowDirect")
     allow_rollup: bool = Field(default=False, alias="allowRollup")
     deny_delete: bool = Field(default=False, alias="denyDelete")
+    deny_purge: bool = Field(default=False, alias="denyPurge")
+    sealed: bool = False
+    mirror_direct: bool = Field(default=False, alias="mirrorDirect")
+    allow_msg_ttl: bool = Field(default=False, alias="allowMsgTtl")
+    subject_delete_marker_ttl: GoDuration = Field(default=0, alias="subjectDeleteMarkerTtl")
+    allow_atomic_publish: bool = Field(default=False, alias="allowAtomicPublish")
+    allow_batched: bool = Field(default=False, alias="allowBatched")
+    allow_msg_counter: bool = Field(default=False, alias="allowMsgCounter")
+    allow_msg_schedules: bool = Field(default=False, alias="allowMsgSchedules")
+    persist_mode: Literal["default", "async", ""] = Field(default="", alias="persistMode")
+    consumer_limits: ConsumerLimits | None = Field(default=None, alias="consumerLimits")
 
     @model_validator(mode="after")
-    def _takes_something(self) -> StreamSpec:
-        if not (self.subjects or self.mirror or self.sources):
-            raise ValueError("give subjects, a mirror or sources: without them it would take the subject of its name")
+    def _agrees_with_itself(self) -> StreamSpec:
         if self.mirror and self.subjects:
             raise ValueError("a mirror has no subjects of its own")
         return self
 
+    @property
+    def notes(self) -> list[str]:
+        """What is doubtful, though NACK takes it."""
+        if self.subjects or self.mirror or self.sources:
+            return []
+        return [f"it names no subjects, so it takes the one subject {self.name}: state what it is to take"]
+
     def config(self) -> dict[str, Any]:
         """As JetStream's API takes it; what the manifest leaves to the server is left out."""
+        # A limit of 0 is none to the server, which then says -1; a stream that names nothing takes its own name.
+        alone = not (self.subjects or self.mirror or self.sources)
         found: dict[str, Any] = {
-            "name": self.name, "subjects": list(self.subjects), "retention": self.retention, "discard": self.discard,
-            "storage": self.storage, "num_replicas": self.replicas, "max_consumers": self.max_consumers,
-            "max_msgs": self.max_msgs, "max_bytes": self.max_bytes, "max_age": self.max_age,
-            "max_msg_size": self.max_msg_size, "max_msgs_per_subject": self.max_msgs_per_subject or -1,
+            "name": self.name, "subjects": [self.name] if alone else list(self.subjects),
+            "retention": self.retention, "discard": self.discard, "storage": self.storage,
+            "num_replicas": self.replicas, "max_consumers": self.max_consumers or -1,
+            "max_msgs": self.max_msgs or -1, "max_bytes": self.max_bytes or -1, "max_age": self.max_age,
+            "max_msg_size": self.max_msg_size or -1, "max_msgs_per_subject": self.max_msgs_per_subject or -1,
             "no_ack": self.no_ack, "discard_new_per_subject": self.discard_per_subject,
             "description": self.description, "compression": self.compression or "none",
             "allow_direct": self.allow_direct, "allow_rollup_hdrs": self.allow_rollup, "deny_delete": self.deny_delete,
@@ -190,8 +182,23 @@ class StreamSpec(Reaching):
             "mirror": _source(self.mirror) if self.mirror else None,
             "subject_transform": _pair(self.subject_transform),
             "republish": {"src": self.republish.source, "dest": self.republish.destination} if self.republish else None,
+            "deny_purge": self.deny_purge, "sealed": self.sealed, "mirror_direct": self.mirror_direct,
         }  # fmt: skip
-        if self.duplicate_window is not None:
+        found |= self._of_newer_servers()
+        if self.sealed:  # what the server makes of it
+            found |= {
+                "discard": "new",
+                "max_age": 0,
+                "allow_rollup_hdrs": False,
+                "deny_delete": True,
+                "deny_purge": True,
+            }
+        if self.consumer_limits is not None:
+            limits = self.consumer_limits
+            found["consumer_limits"] = {
+                "inactive_threshold": limits.inactive_threshold, "max_ack_pending": limits.max_ack_pending,
+            }  # fmt: skip
+        if self.duplicate_window:
             found["duplicate_window"] = self.duplicate_window
         if self.first_sequence:
             found["first_seq"] = self.first_sequence
@@ -199,12 +206,23 @@ class StreamSpec(Reaching):
             found["placement"] = {"cluster": self.placement.cluster, "tags": list(self.placement.tags)}
         return found
 
+    def _of_newer_servers(self) -> dict[str, Any]:
+        """Only what is stated: most cannot be taken back, and manifests are older than these fields."""
+        names = {
+            "allow_msg_ttl": "allow_msg_ttl", "subject_delete_marker_ttl": "subject_delete_marker_ttl",
+            "allow_atomic_publish": "allow_atomic", "allow_batched": "allow_batched",
+            "allow_msg_counter": "allow_msg_counter", "allow_msg_schedules": "allow_msg_schedules",
+        }  # fmt: skip
+        found = {there: getattr(self, here) for here, there in names.items() if here in self.model_fields_set}
+        return {**found, **({"persist_mode": self.persist_mode} if self.persist_mode else {})}
+
 
 class ConsumerSpec(Reaching):
     """`spec` of a Consumer."""
 
     stream_name: Name = Field(alias="streamName")
     durable_name: Name = Field(alias="durableName")
+    name: str = ""
     deliver_policy: Literal["all", "last", "new", "byStartSequence", "byStartTime"] = Field(
         default="all", alias="deliverPolicy"
     )
@@ -212,7 +230,7 @@ class ConsumerSpec(Reaching):
     opt_start_time: Moment | None = Field(default=None, alias="optStartTime")
     deliver_subject: str = Field(default="", alias="deliverSubject")
     deliver_group: str = Field(default="", alias="deliverGroup")
-    ack_policy: Literal["none", "all", "explicit"] = Field(default="none", alias="ackPolicy")
+    ack_policy: Literal["none", "all", "explicit", "flow_control"] = Field(default="none", alias="ackPolicy")
     ack_wait: GoDuration | None = Field(default=None, alias="ackWait")
     max_deliver: Limit = Field(default=-1, alias="maxDeliver")
     backoff: tuple[GoDuration, ...] = ()
@@ -233,6 +251,13 @@ class ConsumerSpec(Reaching):
     replicas: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
     mem_storage: bool = Field(default=False, alias="memStorage")
     metadata: dict[str, str] = Field(default_factory=dict)
+    inactive_threshold: GoDuration = Field(default=0, alias="inactiveThreshold")
+    pause_until: Moment | None = Field(default=None, alias="pauseUntil")
+    priority_groups: tuple[str, ...] = Field(default=(), alias="priorityGroups")
+    priority_policy: Literal["none", "pinned_client", "overflow", "prioritized", ""] = Field(
+        default="", alias="priorityPolicy"
+    )
+    pinned_ttl: GoDuration | None = Field(default=None, alias="pinnedTtl")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> ConsumerSpec:
@@ -242,9 +267,17 @@ class ConsumerSpec(Reaching):
             raise ValueError("deliverPolicy byStartSequence and optStartSeq belong together")
         if (self.deliver_policy == "byStartTime") != (self.opt_start_time is not None):
             raise ValueError("deliverPolicy byStartTime and optStartTime belong together")
-        if self.ack_policy != "none" and self.ack_wait is None and not self.backoff:
-            raise ValueError("ackWait is not stated, and NACK's default of 1ns would redeliver everything at once")
+        if self.name not in ("", self.durable_name):
+            raise ValueError(f"name {self.name!r} is another than durableName")
         return self
+
+    @property
+    def notes(self) -> list[str]:
+        """What is doubtful, though NACK takes it."""
+        if self.ack_policy == "none" or self.ack_wait or self.backoff:
+            return []
+        risk = "ackWait is not stated, and NACK's default of 1ns would redeliver everything at once"
+        return [f"{risk}: the server's own is taken here; state it, such as 30s"]
 
     def config(self) -> dict[str, Any]:
         """As JetStream's API takes it; what the manifest leaves to the server is left out."""
@@ -252,7 +285,7 @@ class ConsumerSpec(Reaching):
         found: dict[str, Any] = {
             "durable_name": self.durable_name,
             "deliver_policy": policies.get(self.deliver_policy, self.deliver_policy),
-            "ack_policy": self.ack_policy, "max_deliver": self.max_deliver, "replay_policy": self.replay_policy,
+            "ack_policy": self.ack_policy, "max_deliver": self.max_deliver or -1, "replay_policy": self.replay_policy,
             "filter_subjects": sorted({*self.filter_subjects, *([self.filter_subject] if self.filter_subject else [])}),
             "description": self.description, "deliver_subject": self.deliver_subject,
             "deliver_group": self.deliver_group, "flow_control": self.flow_control, "headers_only": self.headers_only,
@@ -260,15 +293,20 @@ class ConsumerSpec(Reaching):
             "sample_freq": self.sample_freq, "backoff": list(self.backoff), "max_batch": self.max_request_batch,
             "max_expires": self.max_request_expires, "max_bytes": self.max_request_max_bytes,
             "mem_storage": self.mem_storage, "metadata": dict(self.metadata),
+            "inactive_threshold": self.inactive_threshold, "priority_groups": list(self.priority_groups),
+            "priority_policy": "" if self.priority_policy == "none" else self.priority_policy,
         }  # fmt: skip
         # With a back-off its first step is the ack wait, whatever else is stated.
         stated = {
             "ack_wait": self.backoff[0] if self.backoff else self.ack_wait,
             "opt_start_seq": self.opt_start_seq, "opt_start_time": self.opt_start_time,
             "max_waiting": self.max_waiting, "max_ack_pending": self.max_ack_pending,
-            "num_replicas": self.replicas or None,
+            "num_replicas": self.replicas or None, "pause_until": self.pause_until or None,
+            "priority_timeout": self.pinned_ttl,
         }  # fmt: skip
-        return {**found, **{name: value for name, value in stated.items() if value is not None}}
+        # Where a server reads 0 as its own default, 0 states nothing.
+        own = {name for name in ("ack_wait", "max_waiting", "max_ack_pending") if not stated[name]}
+        return {**found, **{name: value for name, value in stated.items() if value is not None and name not in own}}
 
 
 class StreamManifest(Resource):
@@ -307,6 +345,8 @@ def _source(source: Source) -> dict[str, Any]:
         "filter_subject": source.filter_subject,
         "subject_transforms": [_pair(each) for each in source.subject_transforms],
     }  # fmt: skip
+    if source.consumer is not None:
+        given["consumer"] = {"name": source.consumer.name, "deliver_subject": source.consumer.deliver_subject}
     if source.external_api_prefix:
         given["external"] = {"api": source.external_api_prefix, "deliver": source.external_deliver_prefix}
     return {name: value for name, value in given.items() if value}

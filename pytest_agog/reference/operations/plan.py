@@ -16,14 +16,19 @@ from pytest_agog.reference.operations.nack import SECOND
 from pytest_agog.values import format_duration
 
 Action = Literal["create", "update", "delete", "extra", "refused"]
-_TIMES: Final = frozenset({"max_age", "duplicate_window", "ack_wait", "idle_heartbeat", "max_expires"})
+_TIMES: Final = frozenset({
+    "max_age", "duplicate_window", "ack_wait", "idle_heartbeat", "max_expires", "inactive_threshold",
+    "subject_delete_marker_ttl", "priority_timeout",
+})  # fmt: skip
 _ANEW: Final = {
-    "Stream": frozenset({"storage", "retention", "mirror", "max_consumers"}),
+    "Stream": frozenset({"storage", "retention", "mirror", "max_consumers", "allow_msg_counter", "persist_mode"}),
     "Consumer": frozenset({
         "ack_policy", "replay_policy", "deliver_subject", "flow_control", "idle_heartbeat", "max_waiting",
     }),
 }  # fmt: skip
 """Fields that no server changes in place."""
+_ONE_WAY: Final = ("deny_delete", "deny_purge", "sealed", "allow_msg_ttl", "allow_msg_schedules")
+"""What is once switched on stays on."""
 _ONLY_AT_BIRTH: Final = frozenset({"first_seq", "deliver_policy", "opt_start_seq", "opt_start_time"})
 """Where something begins matters when it is made, and never again: ingest makes its consumer anew where it left off."""
 _LIMITS: Final = frozenset({"max_age", "max_bytes", "max_msgs", "max_msgs_per_subject"})
@@ -101,8 +106,11 @@ def plan(wanted: Manifests, actual: Actual, wishes: Wishes | None = None) -> lis
     """Everything that differs, streams before their consumers. Empty when the server agrees."""
     wishes = wishes or Wishes()
     changes = [change for each in wanted.streams if (change := _stream(each, actual, wishes)) is not None]
-    made = {each.name for each in wanted.streams} | set(actual.streams)
-    changes += [change for each in wanted.consumers if (change := _consumer(each, actual, made)) is not None]
+    named = {each.name for each in wanted.streams}
+    lost = {each.name for each in changes if each.action == "refused"} - set(actual.streams)
+    for each in wanted.consumers:
+        change = _consumer(each, actual, named | set(actual.streams), lost)
+        changes += [change] if change is not None else []
     changes += _extras(wanted, actual, wishes)
     return changes
 
@@ -124,7 +132,7 @@ def _stream(wanted: Wanted, actual: Actual, wishes: Wishes) -> Change | None:
     reason = (
         _kept(wanted)
         or _anew(wanted, differences)
-        or ("deny_delete cannot be taken back" if found.get("deny_delete") and not wanted.config["deny_delete"] else "")
+        or _one_way(wanted, found)
         or (lonely if any(each.field == "num_replicas" for each in differences) else "")
         or ("" if wishes.allow_loss else _loss(wanted.config, differences, info["state"], actual.now))
     )
@@ -132,10 +140,12 @@ def _stream(wanted: Wanted, actual: Actual, wishes: Wishes) -> Change | None:
     return _change("refused" if reason else "update", wanted, differences, reason, config)
 
 
-def _consumer(wanted: Wanted, actual: Actual, streams: set[str]) -> Change | None:
+def _consumer(wanted: Wanted, actual: Actual, streams: set[str], lost: set[str]) -> Change | None:
     if wanted.stream not in streams:
         reason = f"stream {wanted.stream} is not there, and no manifest makes it"
         return _change("refused", wanted, reason=reason)
+    if wanted.stream in lost:
+        return _change("refused", wanted, reason=no_stream(wanted.stream))
     info = actual.consumers.get(wanted.stream, {}).get(wanted.name)
     if info is None:
         return _change("create", wanted, config=_sendable(wanted.config))
@@ -147,6 +157,11 @@ def _consumer(wanted: Wanted, actual: Actual, streams: set[str]) -> Change | Non
     others = {name: value for name, value in wanted.config.items() if name not in _ONLY_AT_BIRTH}
     config = _sendable(_merged({**others, **at_birth}, info["config"]))
     return _change("refused" if reason else "update", wanted, differences, reason, config)
+
+
+def no_stream(name: str) -> str:
+    """Why a consumer is not made whose stream was refused."""
+    return f"its stream {name} was refused: correct that first"
 
 
 def _extras(wanted: Manifests, actual: Actual, wishes: Wishes) -> Iterator[Change]:
@@ -190,6 +205,8 @@ def _normal(name: str, value: Any, like: Any) -> Any:
         return {key: part for key, part in (value or {}).items() if part}
     if name in ("mirror", "subject_transform", "republish"):
         return {key: part for key, part in (value or {}).items() if part} or None
+    if name == "persist_mode":
+        return value or "default"
     if value is None:
         defaults: dict[type, Any] = {bool: False, int: 0, str: "", list: []}
         return -1 if name in ("max_deliver", "max_msgs_per_subject") else defaults.get(type(like))
@@ -205,12 +222,15 @@ def _merged(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, An
     """What no manifest can speak of stays as it is."""
     own = {key: value for key, value in (found.get("metadata") or {}).items() if key.startswith(_OWN_METADATA)}
     kept = {name: value for name, value in found.items() if name not in ("filter_subject", "filter_subjects")}
+    if "duplicate_window" not in wanted and 0 < wanted.get("max_age", 0) < kept.get("duplicate_window", 0):
+        del kept["duplicate_window"]  # none is longer than the age; the server chooses one that fits
     return {**kept, **wanted, "metadata": {**own, **(wanted.get("metadata") or {})}}
 
 
 def _sendable(config: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is empty; one filter is sent in the form that every server knows."""
-    found = {name: value for name, value in config.items() if value not in (None, "", [], {})}
+    # Also without what is off: a server that does not know a field refuses it.
+    found = {name: value for name, value in config.items() if value not in (None, "", [], {}) and value is not False}
     filters = found.pop("filter_subjects", [])
     if len(filters) == 1:
         found["filter_subject"] = filters[0]
@@ -231,6 +251,16 @@ def _anew(wanted: Wanted, differences: Sequence[Difference]) -> str:
     return (
         f"{' and '.join(fixed)} cannot be changed in place, and making it anew loses {lost}: copy what you need "
         "(agog backup), delete it yourself and apply again"
+    )
+
+
+def _one_way(wanted: Wanted, found: Mapping[str, Any]) -> str:
+    fixed = [name for name in _ONE_WAY if found.get(name) and wanted.config.get(name) is False]
+    if not fixed:
+        return ""
+    return (
+        f"{' and '.join(fixed)} cannot be taken back: say so in the manifest, or copy the stream (agog backup), delete "
+        "it yourself and apply again"
     )
 
 

@@ -21,6 +21,7 @@ from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.operations import archive, rekeying, tables
 from pytest_agog.reference.operations.archive import Contents, StreamCopy
 from pytest_agog.reference.operations.backup import Sources, Tell
+from pytest_agog.reference.operations.origins import gather_on, origins_first
 from pytest_agog.wire.naming import STREAM
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class RestoredStream:
     """Messages in the backup."""
     there: int
     """Messages now: less, where the stream's own limit of age has passed."""
+    anew: tuple[str, ...] = ()
+    """Streams that it gathers from the beginning: what it had of them may be there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ async def _with_postgres(
     *,
     force: bool,
 ) -> Restored:
-    def begin(connection: Connection) -> list[str]:
+    def begin(connection: Connection) -> tuple[int, list[str]]:
         tables.prepare(connection, reading=False)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (ORDER_LOCK,))
         _refuse(there, tables.written(connection, whole.schemas), force=force)
@@ -140,7 +143,7 @@ async def _with_postgres(
     manager = tables.connected(dsn)
     connection = await asyncio.to_thread(manager.__enter__)
     try:
-        notes = await asyncio.to_thread(begin, connection)
+        rows, notes = await asyncio.to_thread(begin, connection)
         found, infos = await _bring_streams(link, streams, there, folder, tell) if link is not None else ([], {})
         rekeyed = await asyncio.to_thread(end, connection, infos)
     except BaseException as error:
@@ -148,7 +151,6 @@ async def _with_postgres(
         await asyncio.to_thread(manager.__exit__, type(error), error, error.__traceback__)
         raise
     await asyncio.to_thread(manager.__exit__, None, None, None)
-    rows = sum(table.rows for schema in whole.schemas for table in schema.tables)
     return Restored(whole, tuple(found), rows, rekeyed, tuple(notes))
 
 
@@ -169,10 +171,11 @@ async def _bring_streams(
     assert link is not None
     found: list[RestoredStream] = []
     infos: dict[str, dict[str, Any]] = {}
-    for copy in streams:
-        reason, info = "", {}
+    copies = {copy.name: copy for copy in streams}
+    for copy in map(copies.__getitem__, origins_first(list(copies), {each.name: each.config for each in streams})):
+        reason, info, anew = "", {}, []
         try:
-            await _bring(link, copy, folder, tell, delete=copy.name in there)
+            anew = await _bring(link, copy, folder, tell, delete=copy.name in there)
             info = await jetstream.call(link, f"STREAM.INFO.{copy.name}")
         except (AgogError, jetstream.Refusal, OSError) as error:
             reason = str(error).rstrip(".")
@@ -183,27 +186,34 @@ async def _bring_streams(
         if reason:
             raise RestoreStopped(stream=copy.name, reason=reason, done=len(found), total=len(streams))
         infos[copy.name] = info
-        found.append(RestoredStream(copy.name, int(copy.state["messages"]), int(info["state"]["messages"])))
+        found.append(
+            RestoredStream(copy.name, int(copy.state["messages"]), int(info["state"]["messages"]), tuple(anew))
+        )
     return found, infos
 
 
-async def _bring(link: Link, copy: StreamCopy, folder: Path, tell: Tell, *, delete: bool) -> None:
-    """A service that still runs may make its stream again as soon as it is deleted; then both are done again."""
+async def _bring(link: Link, copy: StreamCopy, folder: Path, tell: Tell, *, delete: bool) -> list[str]:
+    """A service that still runs may make its stream again as soon as it is deleted; then both are done again.
+
+    Returns origins that are gathered from the beginning, since nothing says how far that was done.
+    """
     from pytest_agog.reference.operations import snapshots
 
+    config = {name: value for name, value in copy.config.items() if name != "sources"}
     for attempt in range(_ATTEMPTS):
         if delete or attempt:
             await _delete(link, copy.name)
         try:
             await snapshots.bring_back(
-                link, copy.config, copy.state, folder / copy.file,
+                link, config, copy.state, folder / copy.file,
                 lambda size: tell(f"stream {copy.name}", size, copy.size),
             )  # fmt: skip
         except AgogError:
             if attempt + 1 == _ATTEMPTS or not await _is_there(link, copy.name):
                 raise
         else:
-            return
+            return await gather_on(link, copy.config) if copy.config.get("sources") else []
+    raise AssertionError
 
 
 async def _is_there(link: Link, name: str) -> bool:

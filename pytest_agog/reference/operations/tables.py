@@ -36,12 +36,15 @@ _SETTINGS: Final = (
 _TABLES: Final = """
     SELECT c.relname,
            array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
-           array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attidentity <> '')
+           array_agg(a.attname::text ORDER BY a.attnum) FILTER (
+               WHERE pg_get_serial_sequence(format('%%I.%%I', n.nspname, c.relname), a.attname) IS NOT NULL
+           ),
+           c.relkind = 'p'
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    GROUP BY c.oid, c.relname
+    GROUP BY c.oid, c.relname, c.relkind
     ORDER BY (SELECT count(*) FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), c.relname
 """
 """Tables that refer to others come after those that do not."""
@@ -101,12 +104,13 @@ def save(connection: Connection, folder: Path, tell: Tell) -> tuple[SchemaCopy, 
         if applied is None:
             continue
         tables, sequences = [], []
-        for name, columns, identities in connection.execute(_TABLES, (series.schema,)).fetchall():
+        for name, columns, numbered, parted in connection.execute(_TABLES, (series.schema,)).fetchall():
             if name == _BOOKS:
                 continue
             file = file_name("postgres", next(numbers), f"{series.schema}~{name}")
-            tables.append(_write(connection, series, name, columns, folder, file, passed))
-            sequences += [_sequence(connection, series, name, column) for column in identities or ()]
+            statement = _copy_out(series, name, columns, parted=parted)
+            tables.append(_write(connection, statement, name, columns, folder, file, passed))
+            sequences += [_sequence(connection, series, name, column) for column in numbered or ()]
         found.append(
             SchemaCopy(name=series.schema, migrations=applied, tables=tuple(tables), sequences=tuple(sequences))
         )
@@ -134,11 +138,11 @@ def _applied(connection: Connection, series: Series) -> dict[str, str] | None:
 
 
 def _write(
-    connection: Connection, series: Series, name: str, columns: Sequence[str], folder: Path, file: str, passed: _Passed
+    connection: Connection, statement: Any, name: str, columns: Sequence[str], folder: Path, file: str, passed: _Passed
 ) -> TableCopy:
     digest, size = hashlib.sha256(), 0
     with (folder / file).open("xb") as out, connection.cursor() as cursor:
-        with cursor.copy(_copy(series, name, columns, "TO STDOUT")) as copy:
+        with cursor.copy(statement) as copy:
             for piece in copy:
                 out.write(piece)
                 digest.update(piece)
@@ -148,35 +152,41 @@ def _write(
     return TableCopy(name=name, columns=tuple(columns), rows=rows, file=file, size=size, digest=digest.hexdigest())
 
 
-def _copy(series: Series, table: str, columns: Sequence[str], direction: str) -> Any:
+def _copy_out(series: Series, table: str, columns: Sequence[str], *, parted: bool) -> Any:
+    """Rows of partitions Postgres copies only by a query; tables that inherit from another have their own copy."""
     from psycopg.sql import SQL, Identifier
 
-    return SQL("COPY {} ({}) {}").format(
-        Identifier(series.schema, table),
-        SQL(", ").join(map(Identifier, columns)),
-        SQL("FROM STDIN") if direction == "FROM STDIN" else SQL("TO STDOUT"),
-    )
+    names = SQL(", ").join(map(Identifier, columns))
+    whole = SQL("COPY (SELECT {} FROM {}) TO STDOUT") if parted else SQL("COPY (SELECT {} FROM ONLY {}) TO STDOUT")
+    return whole.format(names, Identifier(series.schema, table))
+
+
+def _copy_in(series: Series, table: str, columns: Sequence[str]) -> Any:
+    from psycopg.sql import SQL, Identifier
+
+    names = SQL(", ").join(map(Identifier, columns))
+    return SQL("COPY {} ({}) FROM STDIN").format(Identifier(series.schema, table), names)
 
 
 def _sequence(connection: Connection, series: Series, table: str, column: str) -> SequenceCopy:
     from psycopg.sql import SQL, Identifier
 
     name = _serial(connection, series, table, column)
+    assert name is not None
     row = connection.execute(SQL("SELECT last_value, is_called FROM {}").format(Identifier(*name))).fetchone()
     assert row is not None
     return SequenceCopy(table=table, column=column, last_value=row[0], is_called=row[1])
 
 
-def _serial(connection: Connection, series: Series, table: str, column: str) -> tuple[str, str]:
-    """Schema and name of the sequence behind an identity column."""
+def _serial(connection: Connection, series: Series, table: str, column: str) -> tuple[str, str] | None:
+    """Schema and name of the sequence that numbers a column, if one does."""
     row = connection.execute(
         "SELECT n.nspname, c.relname"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.oid = pg_get_serial_sequence(format('%%I.%%I', %s::text, %s::text), %s)::regclass",
         (series.schema, table, column),
     ).fetchone()
-    assert row is not None
-    return str(row[0]), str(row[1])
+    return (str(row[0]), str(row[1])) if row is not None else None
 
 
 # --- and back ---------------------------------------------------------------------------------------------------------
@@ -212,8 +222,12 @@ def written(connection: Connection, schemas: Sequence[SchemaCopy]) -> list[str]:
     return found
 
 
-def bring_back(connection: Connection, schemas: Sequence[SchemaCopy], folder: Path, tell: Tell) -> list[str]:
-    """Put everything in place of what is there, in the transaction of `connection`; returns what was left out and why.
+def bring_back(
+    connection: Connection, schemas: Sequence[SchemaCopy], folder: Path, tell: Tell
+) -> tuple[int, list[str]]:
+    """Put everything in place of what is there, in the transaction of `connection`.
+
+    Returns how many rows are back, and what was left out and why.
 
     Tables that are as they were when the copy was made are emptied, so that rights on them stay; otherwise the schema
     is made anew as it was then. `migrate` brings it up to date afterwards.
@@ -221,6 +235,7 @@ def bring_back(connection: Connection, schemas: Sequence[SchemaCopy], folder: Pa
     Raises:
         psycopg.Error: nothing can be kept of this transaction.
     """
+    rows = 0
     notes: list[str] = []
     passed = _Passed(tell)
     for schema in schemas:
@@ -232,14 +247,16 @@ def bring_back(connection: Connection, schemas: Sequence[SchemaCopy], folder: Pa
                 notes.append(f"{schema.name}.{table.name} ({table.rows} rows): this Postgres cannot have that table")
                 continue
             _fill(connection, series, table, folder, passed)
+            rows += table.rows
         for sequence in schema.sequences:
-            if sequence.table in there:
-                name = _serial(connection, series, sequence.table, sequence.column)
+            known = sequence.column in there.get(sequence.table, ())
+            name = _serial(connection, series, sequence.table, sequence.column) if known else None
+            if name is not None:
                 connection.execute(
                     "SELECT setval(format('%%I.%%I', %s::text, %s::text)::regclass, %s, %s)",
                     (*name, sequence.last_value, sequence.is_called),
                 )
-    return notes
+    return rows, notes
 
 
 def _empty(connection: Connection, series: Series, schema: SchemaCopy) -> None:
@@ -284,7 +301,7 @@ def _fill(connection: Connection, series: Series, table: TableCopy, folder: Path
     with (
         (folder / table.file).open("rb") as file,
         connection.cursor() as cursor,
-        cursor.copy(_copy(series, table.name, table.columns, "FROM STDIN")) as copy,
+        cursor.copy(_copy_in(series, table.name, table.columns)) as copy,
     ):
         while piece := file.read(_PIECE):
             copy.write(piece)

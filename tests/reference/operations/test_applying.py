@@ -307,17 +307,131 @@ spec:
     assert await drift(link, wanted) == []
 
 
+async def test_what_newer_servers_have_is_applied_and_found_again(tmp_path: Path, link: Link) -> None:
+    path = tmp_path / "newer.yaml"
+    path.write_text(
+        """
+apiVersion: jetstream.nats.io/v1beta2
+kind: Stream
+metadata: {name: rides}
+spec:
+  name: RIDES
+  subjects: [rides.>]
+  storage: file
+  allowRollup: true
+  allowDirect: true
+  mirrorDirect: false
+  denyPurge: false
+  allowMsgTtl: true
+  subjectDeleteMarkerTtl: 1h
+  allowAtomicPublish: true
+  allowBatched: true
+  allowMsgSchedules: true
+  consumerLimits: {inactiveThreshold: 1h, maxAckPending: 500}
+---
+apiVersion: jetstream.nats.io/v1beta2
+kind: Stream
+metadata: {name: counters}
+spec: {name: COUNTERS, subjects: [count.>], storage: file, allowMsgCounter: true, allowDirect: true, persistMode: async}
+---
+apiVersion: jetstream.nats.io/v1beta2
+kind: Consumer
+metadata: {name: pinned}
+spec:
+  streamName: RIDES
+  durableName: pinned
+  name: pinned
+  ackPolicy: explicit
+  ackWait: 30s
+  maxAckPending: 100
+  inactiveThreshold: 20m
+  pauseUntil: "2099-01-01T00:00:00Z"
+  priorityGroups: [first]
+  priorityPolicy: pinned_client
+  pinnedTtl: 1m
+""",
+        "utf-8",
+    )
+    wanted = load([path])
+    assert [(outcome.done, outcome.reason) for outcome in await apply(link, wanted)] == [(True, "")] * 3
+    assert await drift(link, wanted) == []
+
+
+async def test_zeros_mean_what_the_server_makes_of_them(tmp_path: Path, link: Link) -> None:
+    path = tmp_path / "zeros.yaml"
+    path.write_text(
+        """
+apiVersion: jetstream.nats.io/v1beta2
+kind: Stream
+metadata: {name: zeros}
+spec: {name: Z, subjects: [z], maxBytes: 0, maxMsgs: 0, maxMsgSize: 0, maxConsumers: 0, duplicateWindow: 0s, maxAge: 0s}
+---
+apiVersion: jetstream.nats.io/v1beta2
+kind: Consumer
+metadata: {name: zeros}
+spec: {streamName: Z, durableName: z, ackPolicy: explicit, ackWait: 0s, maxDeliver: 0, maxAckPending: 0, maxWaiting: 0}
+""",
+        "utf-8",
+    )
+    wanted = load([path])
+    assert became(await apply(link, wanted)) == {"stream Z": True, "consumer Z.z": True}
+    assert await drift(link, wanted) == []
+
+
+async def test_an_age_below_the_duplicate_window_takes_the_window_along(tmp_path: Path, link: Link) -> None:
+    await apply(link, stream(tmp_path))
+    (outcome,) = await apply(link, stream(tmp_path, maxAge="10s"))
+    assert outcome.done, outcome.reason
+    assert await drift(link, stream(tmp_path, maxAge="10s")) == []
+
+
+async def test_what_cannot_be_taken_back_is_refused_with_the_way_out(tmp_path: Path, link: Link) -> None:
+    await apply(link, stream(tmp_path, allowMsgTtl=True, denyPurge=True))
+    (change,) = await drift(link, stream(tmp_path, allowMsgTtl=False))
+    assert change.action == "refused"
+    assert "deny_purge is True instead of False" in change.told
+    assert "deny_purge and allow_msg_ttl cannot be taken back: say so in the manifest, or copy" in change.reason
+
+
+async def test_a_sealed_stream_is_what_its_manifest_says(tmp_path: Path, link: Link) -> None:
+    await apply(link, stream(tmp_path, maxAge="1h"))
+    (outcome,) = await apply(link, stream(tmp_path, maxAge="1h", sealed=True))
+    assert outcome.done, outcome.reason
+    assert await drift(link, stream(tmp_path, maxAge="1h", sealed=True)) == []
+    (change,) = await drift(link, stream(tmp_path))
+    assert "sealed" in change.reason
+
+
+@pytest.mark.parametrize("reason", ["3 replicas on a server that runs alone", "subjects that another stream has"])
+async def test_consumers_of_a_refused_stream_name_what_to_correct_first(
+    tmp_path: Path, link: Link, reason: str
+) -> None:
+    if "replicas" not in reason:
+        await link.nc.jetstream().add_stream(name="first", subjects=["agentrun.x"])
+    wanted = load([NACK / "nats" / "agent-comms.yaml", NACK / "jangar"], replicas=3 if "replicas" in reason else 1)
+    stream_outcome, consumer_outcome = await apply(link, wanted)
+    assert not stream_outcome.done
+    assert not consumer_outcome.done
+    assert consumer_outcome.reason == "its stream agent-comms was refused: correct that first"
+
+
 async def test_a_consumer_without_its_stream_is_refused(tmp_path: Path, link: Link) -> None:
     wanted = load([NACK / "jangar"])
     (outcome,) = await apply(link, wanted)
     assert "stream agent-comms is not there, and no manifest makes it" in outcome.reason
 
 
-async def test_what_the_server_refuses_is_told_in_its_words(tmp_path: Path, link: Link) -> None:
+async def test_a_stream_whose_subjects_another_takes_names_it(tmp_path: Path, link: Link) -> None:
     await link.nc.jetstream().add_stream(name="first", subjects=["orders.1"])
     (outcome,) = await apply(link, stream(tmp_path))
     assert not outcome.done
-    assert "overlap" in outcome.reason
+    assert outcome.reason == "stream first takes some of its subjects already: take them from there, or from here"
+
+
+async def test_what_the_server_refuses_is_told_in_its_words(tmp_path: Path, link: Link) -> None:
+    (outcome,) = await apply(link, stream(tmp_path, subjects=["orders..x"]))
+    assert not outcome.done
+    assert "invalid subject" in outcome.reason
 
 
 @pytest.mark.parametrize("user", ["agents", "jangar"])

@@ -7,6 +7,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from nats.js.api import KeyValueConfig, StorageType
+from nats.js.api import KeyValueConfig, StorageType, StreamSource
 from nats.js.errors import NotFoundError
 
 from pytest_agog.errors import (
@@ -410,6 +413,82 @@ async def test_a_folder_that_is_none_is_refused(tmp_path: Path, there: System) -
         await there.restore(tmp_path)
 
 
+async def test_what_gathers_from_others_gathers_nothing_twice(tmp_path: Path, here: System, there: System) -> None:
+    js = here.link.nc.jetstream()
+    await js.add_stream(name="ORIGIN", subjects=["origin.>"])
+    await js.add_stream(name="GATHERS", sources=[StreamSource(name="ORIGIN")])
+    await js.add_stream(name="MIRRORS", mirror=StreamSource(name="ORIGIN"))
+    for number in range(5):
+        await js.publish("origin.x", b"%d" % number)
+    await holds(here.link, GATHERS=5, MIRRORS=5)
+    contents = await here.backup(tmp_path / "copy")
+    assert [each.name for each in contents.streams] == ["GATHERS", "MIRRORS", "ORIGIN"]
+    for _ in range(2):  # on an empty server, and over what is there
+        restored = await there.restore(tmp_path / "copy", force=True)
+        assert [each.name for each in restored.streams] == ["ORIGIN", "GATHERS", "MIRRORS"]
+        assert [each.anew for each in restored.streams] == [(), (), ()]
+        # What comes next is gathered behind what is gathered again, if anything is.
+        await there.link.nc.jetstream().publish("origin.x", b"next")
+        await holds(there.link, GATHERS=6, MIRRORS=6)
+
+
+async def test_an_origin_that_nothing_is_known_of_is_named(tmp_path: Path, here: System, there: System) -> None:
+    js = here.link.nc.jetstream()
+    await js.add_stream(name="ORIGIN", subjects=["origin.>"])
+    await js.add_stream(name="GATHERS", subjects=["own.>"], sources=[StreamSource(name="ORIGIN")])
+    await js.publish("own.x", b"")
+    await here.backup(tmp_path / "copy")
+    restored = await there.restore(tmp_path / "copy")
+    assert {each.name: each.anew for each in restored.streams} == {"ORIGIN": (), "GATHERS": ("ORIGIN",)}
+
+
+async def holds(link: Link, **streams: int) -> None:
+    """Each of `streams` has come to so many messages, and to no more."""
+    js = link.nc.jetstream()
+    async with asyncio.timeout(PATIENCE):
+        for name, count in streams.items():
+            while (found := (await js.stream_info(name)).state.messages) < count:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+            assert found == count, name
+
+
+async def test_tables_that_somebody_added_come_back_with_their_numbers(tmp_path: Path, here: System) -> None:
+    """Odd names, partitions, and numbers that a sequence gives."""
+    assert here.dsn is not None
+    with psycopg.connect(here.dsn) as connection:
+        connection.execute("""CREATE TABLE workflow_comms."odd "";../%me" (id serial PRIMARY KEY, "a b" text)""")
+        connection.execute(
+            """INSERT INTO workflow_comms."odd "";../%me" ("a b") VALUES (E'\\t\\n\\\\.'), (NULL), ('x')"""
+        )
+        connection.execute("CREATE TABLE workflow_comms.parted (k int) PARTITION BY RANGE (k)")
+        connection.execute(
+            "CREATE TABLE workflow_comms.part PARTITION OF workflow_comms.parted FOR VALUES FROM (0) TO (9)"
+        )
+        connection.execute("INSERT INTO workflow_comms.parted VALUES (3)")
+    before = here.rows("""SELECT * FROM workflow_comms."odd "";../%me" ORDER BY id""")
+    contents = await here.backup(tmp_path / "copy")
+    rows = {table.name: table.rows for schema in contents.schemas for table in schema.tables}
+    assert (rows["parted"], rows['odd ";../%me']) == (1, 3)
+    restored = await here.restore(tmp_path / "copy", force=True)
+    assert (restored.rows, restored.notes) == (sum(rows.values()), ())
+    assert here.rows("""SELECT * FROM workflow_comms."odd "";../%me" ORDER BY id""") == before
+    assert here.rows("SELECT k FROM workflow_comms.parted") == [(3,)]
+    assert here.rows("""INSERT INTO workflow_comms."odd "";../%me" DEFAULT VALUES RETURNING id""") == [(4,)]
+
+
+async def test_what_a_database_cannot_have_is_named_and_not_counted(
+    tmp_path: Path, here: System, there: System
+) -> None:
+    assert here.dsn is not None
+    with psycopg.connect(here.dsn) as connection:
+        connection.execute("CREATE TABLE workflow_comms.extra (id serial)")
+        connection.execute("INSERT INTO workflow_comms.extra DEFAULT VALUES")
+    contents = await here.backup(tmp_path / "copy")
+    restored = await there.restore(tmp_path / "copy")
+    assert restored.rows == sum(table.rows for schema in contents.schemas for table in schema.tables) - 1
+    assert restored.notes == ("workflow_comms.extra (1 rows): this Postgres cannot have that table",)
+
+
 # --- the folder -------------------------------------------------------------------------------------------------------
 async def test_a_backup_appears_whole_or_not_at_all(tmp_path: Path, here: System) -> None:
     await init_streams(here.link)
@@ -420,6 +499,27 @@ async def test_a_backup_appears_whole_or_not_at_all(tmp_path: Path, here: System
     assert list(place.iterdir()) == []
     await here.backup(place / "copy")
     assert [path.name for path in place.iterdir()] == ["copy"]
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    script = (
+        "import os, pathlib, signal, sys\n"
+        "from pytest_agog.reference.operations import archive\n"
+        "with archive.writing(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'streams' / '0001-a').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "monday")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    foreign = tmp_path / ".notes.partial-abcdefgh"
+    (foreign / "streams").mkdir(parents=True)
+    (foreign / "mine.txt").write_text("kept", "utf-8")
+    with archive.writing(tmp_path / "tuesday") as folder:
+        assert archive.clear_remains(tmp_path / "wednesday") == [left]
+        assert folder.is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, "tuesday"]
+    assert archive.clear_remains(tmp_path / "absent" / "friday") == []
 
 
 async def test_an_older_backup_is_never_overwritten(tmp_path: Path, here: System) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_agog.errors import BadInput
 from pytest_agog.reference.deliverables.streams import consumer_config, stream_config
+from pytest_agog.reference.operations.go_texts import duration, moment
 from pytest_agog.reference.operations.manifests import Manifests, load
-from pytest_agog.reference.operations.nack import go_duration, moment
 from pytest_agog.reference.operations.plan import Actual, plan
 from pytest_agog.wire import streams as wire
 
@@ -116,6 +116,49 @@ def test_documents_lists_and_other_kinds(tmp_path: Path) -> None:
     assert found.skipped == (f"{path}:12: Secret is left to Kubernetes", f"{path}:17: KeyValue is left to NACK")
 
 
+def test_what_is_doubtful_is_noted_and_taken(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        apiVersion: jetstream.nats.io/v1beta2
+        kind: Stream
+        metadata: {name: orders}
+        spec: {name: orders, servers: ["nats://nats:4222"], creds: /etc/nats/user.creds, tlsFirst: true}
+        ---
+        apiVersion: jetstream.nats.io/v1beta2
+        kind: Consumer
+        metadata: {name: pulls}
+        spec: {streamName: orders, durableName: pulls, name: pulls, ackPolicy: explicit}
+        """,
+    )
+    found = load([path])
+    assert found.streams[0].config["subjects"] == ["orders"]
+    assert "ack_wait" not in found.consumers[0].config
+    risk = "ackWait is not stated, and NACK's default of 1ns would redeliver everything at once"
+    assert [note.split(":", 2)[1:] for note in found.notes] == [
+        ["3", " stream orders: it names no subjects, so it takes the one subject orders: state what it is to take"],
+        ["8", f" consumer orders.pulls: {risk}: the server's own is taken here; state it, such as 30s"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["List", "StreamList"])
+def test_lists_of_kubernetes_are_read(tmp_path: Path, kind: str) -> None:
+    path = written(
+        tmp_path,
+        f"""
+        kind: {kind}
+        apiVersion: jetstream.nats.io/v1beta2
+        items:
+        - apiVersion: jetstream.nats.io/v1beta2
+          kind: Stream
+          metadata: {{name: orders}}
+          spec: {{name: ORDERS, subjects: [orders.>]}}
+        """,
+    )
+    (found,) = load([path]).streams
+    assert (found.name, found.place) == ("ORDERS", f"{path}:6")
+
+
 def test_nacks_own_defaults_are_taken(tmp_path: Path) -> None:
     path = written(
         tmp_path,
@@ -151,7 +194,9 @@ def test_replicas_can_be_another_number() -> None:
         ("{name: A, subjects: [a], replicas: 9}", "spec.replicas: '9'"),
         ("{name: A, subjects: [a], allowDirect: yes please}", "spec.allowDirect"),
         ("{subjects: [a]}", "spec.name: is missing"),
-        ("{name: A}", "give subjects, a mirror or sources"),
+        ("{name: A, mirror: {name: B}, subjects: [a]}", "a mirror has no subjects of its own"),
+        ("{name: A, subjects: [a], allowMsgTTL: true}", "unknown field, did you mean allowMsgTtl?"),
+        ("{name: A, subjects: [a], persistMode: sync}", "spec.persistMode: 'sync' is none of"),
         ("{name: A, subjects: [a, a b]}", "spec.subjects.1"),
     ],
 )
@@ -172,7 +217,9 @@ def test_a_wrong_stream_is_told_with_its_line(tmp_path: Path, spec: str, told: s
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("{streamName: A, durableName: c, ackPolicy: explicit}", "ackWait is not stated"),
+        ("{streamName: A, durableName: c, name: d}", "name 'd' is another than durableName"),
+        ("{streamName: A, name: c}", "spec.durableName: is missing"),
+        ("{streamName: A, durableName: c, priorityPolicy: first}", "spec.priorityPolicy: 'first' is none of"),
         ("{streamName: A, durableName: c, deliverPolicy: byStartSequence}", "belong together"),
         ("{streamName: A, durableName: c, filterSubject: a, filterSubjects: [b]}", "one of filterSubject and"),
         ("{streamName: A, durableName: c, deliverPolicy: first}", "'first' is none of"),
@@ -237,16 +284,19 @@ def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "nanoseconds"),
     [("168h", 604_800 * 10**9), ("1h30m", 5400 * 10**9), ("1.5s", 1_500_000_000), ("250ms", 250_000_000), ("", 0),
-     ("2m0s", 120 * 10**9), ("10us", 10_000), ("7ns", 7)],
+     ("2m0s", 120 * 10**9), ("10us", 10_000), ("7ns", 7), ("0", 0), (".5s", 500_000_000), ("1.h", 3600 * 10**9),
+     ("+1m", 60 * 10**9), ("3600000000000ns", 3600 * 10**9), ("1m1ms", 60_001_000_000)],
 )  # fmt: skip
 def test_durations(text: str, nanoseconds: int) -> None:
-    assert go_duration(text) == nanoseconds
+    assert duration(text) == nanoseconds
 
 
-@pytest.mark.parametrize("text", ["7d", "10", "1h 30m", "h", "-1h", "1,5s", "\uff11h", None, 5, "2562048h"])
+@pytest.mark.parametrize(
+    "text", ["7d", "10", "1h 30m", "h", ".s", "1h+1m", "-1h", "1,5s", "\uff11h", None, 5, "2562048h"]
+)
 def test_what_go_would_not_read(text: object) -> None:
     with pytest.raises(ValueError, match=r"durations? of Go|Go.s durations"):
-        go_duration(text)
+        duration(text)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +316,7 @@ def test_what_is_no_time(text: object) -> None:
 
 @given(st.integers(0, 10**6), st.integers(0, 59), st.integers(0, 59))
 def test_parts_add_up(hours: int, minutes: int, seconds: int) -> None:
-    assert go_duration(f"{hours}h{minutes}m{seconds}s") == (hours * 3600 + minutes * 60 + seconds) * 10**9
+    assert duration(f"{hours}h{minutes}m{seconds}s") == (hours * 3600 + minutes * 60 + seconds) * 10**9
 
 
 def test_nothing_there_means_that_everything_is_made() -> None:

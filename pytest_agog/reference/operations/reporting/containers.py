@@ -16,6 +16,7 @@ from pytest_agog.reference.operations.reporting.model import Containers, Contain
 ENGINES: Final = ("docker", "podman")
 _PATIENCE: Final = 15.0
 """Seconds that one call of the engine may take; resource use alone takes two."""
+_COMPOSE: Final = "com.docker.compose"
 _NO_ENGINE: Final = "neither docker nor podman is installed, so nothing is known of containers"
 
 
@@ -29,7 +30,7 @@ async def look(project: str | None = None) -> Containers:
     if engine is None:
         return Containers(reason=_NO_ENGINE)
     try:
-        chosen = ["--filter", f"label=com.docker.compose.project={project}"] if project else []
+        chosen = ["--filter", f"label={_COMPOSE}.project={project}"] if project else []
         ids = (await run(engine, "ps", "--all", "--quiet", "--no-trunc", *chosen)).split()
         if not ids:
             return Containers(reason=f"{engine} runs no containers{f' of project {project}' if project else ''}")
@@ -88,11 +89,13 @@ def parse(one: dict[str, Any], used: dict[str, tuple[str, str]] | None = None) -
     name = str(one.get("Name", "")).lstrip("/")
     ports = settings.get("Ports") or {}
     cpu, memory = (used or {}).get(str(one.get("Id", "")), ("", ""))
+    # What was healthy when it ended says nothing of now.
+    health = str((state.get("Health") or {}).get("Status", "")) if state.get("Status") == "running" else ""
     return ContainerSeen(
         name=name,
         image=str(config.get("Image", "")),
         state=str(state.get("Status", "")),
-        health=str((state.get("Health") or {}).get("Status", "")).replace("none", ""),
+        health=health.replace("none", ""),
         exit_code=int(state.get("ExitCode") or 0),
         restarts=int(one.get("RestartCount") or 0),
         networks=tuple(sorted(settings.get("Networks") or {})),
@@ -103,7 +106,20 @@ def parse(one: dict[str, Any], used: dict[str, tuple[str, str]] | None = None) -
         mounts=tuple(_mount(name, mount) for mount in one.get("Mounts") or ()),
         cpu=cpu,
         memory=memory,
+        serves=_serves(one),
     )
+
+
+def _serves(one: dict[str, Any]) -> bool:
+    config = one.get("Config") or {}
+    policy = str(((one.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name", ""))
+    if policy in ("always", "unless-stopped"):
+        return True
+    # A job may have the healthcheck of its image; a service of a compose project is there to run.
+    labels = config.get("Labels") or {}
+    service = f"{_COMPOSE}.service" in labels and str(labels.get(f"{_COMPOSE}.oneoff", "")).lower() != "true"
+    probe = ((config.get("Healthcheck") or {}).get("Test") or ["NONE"])[0]
+    return service and probe != "NONE"
 
 
 def _tcp(key: str) -> int:

@@ -34,11 +34,15 @@ def summary(report: Report) -> str:
     """One or two sentences for the completion notice."""
     running = sum(one.state == "running" for one in report.containers.found)
     parts = [f"{running} of {len(report.containers.found)} containers run"] if report.containers.found else []
-    parts.append(
-        f"{len(report.streams.found)} streams hold {sum(one.messages for one in report.streams.found):,} messages"
-    )
+    if report.streams.reason:
+        parts.append("streams are not known" if parts else "Streams are not known")
+    else:
+        streams, messages = len(report.streams.found), sum(one.messages for one in report.streams.found)
+        held = f"{messages:,} message{'' if messages == 1 else 's'}"
+        parts.append(f"{streams} stream{' holds' if streams == 1 else 's hold'} {held}")
     wrong = len(report.unwell)
-    return f"{', '.join(parts)}. {f'{wrong} things need somebody.' if wrong else 'Nothing is wrong.'}"
+    needs = "1 thing needs somebody." if wrong == 1 else f"{wrong} things need somebody."
+    return f"{', '.join(parts)}. {needs if wrong else 'Nothing is wrong.'}"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -56,7 +60,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from (*(f"- {escaped(line)}" for line in report.unwell), "")
     yield from ("## Container status", "")
     if report.containers.reason:
-        yield from (f"Not known: {escaped(report.containers.reason)}.", "")
+        yield from (f"Not known: {escaped(report.containers.reason.rstrip('.'))}.", "")
     else:
         rows = [_container(one) for one in report.containers.found]
         yield from _table(("container", "image", "state", "health", "exit code", "restarts"), rows)
@@ -81,7 +85,8 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _container(one: ContainerSeen) -> tuple[str, ...]:
     code = str(one.exit_code) if one.state != "running" else ""
-    return one.name, one.image, one.state, one.health or "no healthcheck", code, str(one.restarts)
+    health = one.health or ("no healthcheck" if one.state == "running" else "")
+    return one.name, one.image, one.state, health, code, str(one.restarts)
 
 
 _ACCESS: Final = {True: "read and write", False: "read"}
@@ -90,7 +95,7 @@ _ACCESS: Final = {True: "read and write", False: "read"}
 def _mounts(report: Report) -> Iterator[str]:
     yield from ("## Volume mounts", "")
     if report.containers.reason:
-        yield from (f"Not known: {escaped(report.containers.reason)}.", "")
+        yield from (f"Not known: {escaped(report.containers.reason.rstrip('.'))}.", "")
         return
     rows = [
         (one.container, one.kind, one.source, one.target, _ACCESS[one.writable], one.problem or "there")

@@ -26,7 +26,7 @@ class ContainerSeen:
     state: str
     """`running`, `exited`, …"""
     health: str
-    """`healthy`, `unhealthy`, `starting`; empty without a healthcheck."""
+    """`healthy`, `unhealthy`, `starting`; empty without a healthcheck, and when it does not run."""
     exit_code: int
     restarts: int
     networks: tuple[str, ...] = ()
@@ -37,13 +37,21 @@ class ContainerSeen:
     mounts: tuple[MountSeen, ...] = ()
     cpu: str = ""
     memory: str = ""
+    serves: bool = False
+    """Whether it is to run on: a service with a healthcheck, or one that is started again whenever it ends."""
+
+    @property
+    def told(self) -> str:
+        """What there is to say beside its state."""
+        ended = f"exit code {self.exit_code}"
+        return self.health or (f"{ended}, and it is to run on" if self.serves and not self.exit_code else ended)
 
     @property
     def is_well(self) -> bool:
-        """Whether it runs and is not unhealthy, or has ended with 0."""
+        """Whether it runs and is not unhealthy, or had something to do once and has ended with 0."""
         if self.state == "running":
             return self.health in ("", "healthy")
-        return self.state in ("exited", "created") and self.exit_code == 0
+        return self.state in ("exited", "created") and self.exit_code == 0 and not self.serves
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ class Report:
     def unwell(self) -> list[str]:
         """What needs somebody, a line each."""
         lines = [
-            f"container {one.name}: {one.state}, {one.health or f'exit code {one.exit_code}'}"
+            f"container {one.name}: {one.state}, {one.told}"
             for one in self.containers.found if not one.is_well
         ]  # fmt: skip
         lines += [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
+
+import pytest
 
 from pytest_agog.reference.operations.reporting import containers
 from pytest_agog.reference.operations.reporting.markdown import escaped, markdown, summary
@@ -57,7 +60,35 @@ def test_it_has_everything_that_a_report_must_have() -> None:
 
 def test_what_needs_somebody_is_told_first() -> None:
     assert len(REPORT.unwell) == 4
-    assert summary(REPORT) == "1 of 2 containers run, 1 streams hold 3 messages. 4 things need somebody."
+    assert summary(REPORT) == "1 of 2 containers run, 1 stream holds 3 messages. 4 things need somebody."
+
+
+def test_one_thing_and_what_is_not_known_are_told_as_they_are() -> None:
+    one = dataclasses.replace(
+        REPORT, containers=Containers(reason="docker does not answer: is it running?."), streams=Streams(reason="away"),
+        compose=(),
+    )  # fmt: skip
+    assert summary(one) == "Streams are not known. 1 thing needs somebody."
+    assert "running?.\n" in markdown(one)
+
+
+@pytest.mark.parametrize(
+    ("told", "well"),
+    [
+        ({"HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}}}, False),
+        ({"Config": {"Healthcheck": {"Test": ["CMD", "true"]}, "Labels": {"com.docker.compose.service": "w"}}}, False),
+        ({"Config": {"Healthcheck": {"Test": ["NONE"]}, "Labels": {"com.docker.compose.service": "job"}}}, True),
+        ({"Config": {"Healthcheck": {"Test": ["CMD", "true"]}}}, True),
+        ({"Config": {"Healthcheck": {"Test": ["CMD", "true"]},
+                     "Labels": {"com.docker.compose.service": "web", "com.docker.compose.oneoff": "True"}}}, True),
+    ],
+)  # fmt: skip
+def test_a_service_that_was_stopped_is_not_well_and_a_job_that_is_done_is(told: dict[str, Any], well: bool) -> None:
+    ended = {"Status": "exited", "ExitCode": 0, "Health": {"Status": "healthy"}}
+    seen = containers.parse({"Name": "/one", "State": ended, **told})
+    assert (seen.is_well, seen.health) == (well, "")
+    report = dataclasses.replace(REPORT, containers=Containers((seen,)), reached=(), compose=None)
+    assert report.unwell == ([] if well else ["container one: exited, exit code 0, and it is to run on"])
 
 
 def test_names_of_others_stay_text() -> None:

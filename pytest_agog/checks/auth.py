@@ -52,8 +52,11 @@ def _misfit(operation: Operation, on: str | None) -> str:
     if operation in _ON_SUBJECTS:
         if on is None:
             return f"{operation} needs `on`: a subject"
-        wild = operation == "publish" and any(token in ("*", ">") for token in on.split("."))
-        if wild or not all(on.split(".")):
+        tokens = on.split(".")
+        wild = operation == "publish" and any(token in ("*", ">") for token in tokens)
+        if ">" in tokens[:-1] and not wild:
+            return f"{operation} needs a subject with `>` at its end alone, not {on!r}"
+        if wild or not all(tokens):
             return f"{operation} needs one whole subject{' without wildcards' if wild else ''}, not {on!r}"
         return ""
     if on is None:

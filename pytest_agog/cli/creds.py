@@ -41,7 +41,7 @@ def creds(
     kubernetes: Annotated[
         bool, typer.Option("--kubernetes", help="Write Secrets for the users too: secrets.yaml. Never commit it.")
     ] = False,
-    namespace: Annotated[str, typer.Option("--namespace", help="Of the Secrets.")] = "nats",
+    namespace: Annotated[str | None, typer.Option("--namespace", help="Of the Secrets.", show_default="nats")] = None,
     mirror: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,12 +60,16 @@ def creds(
     Example: agog creds .agog/nats --form nkeys --tls .agog/tls
     """
     from pytest_agog.security import rotating
-    from pytest_agog.security.kubernetes import write_secrets
+    from pytest_agog.security.kubernetes import check_namespaces, write_secrets
     from pytest_agog.security.server_files import write_users
     from pytest_agog.security.state import load
 
     if rotate is not None and retire is not None:
         raise UsageError("--rotate and --retire are two steps of one change. Give one of them.")
+    if not kubernetes and (namespace is not None or mirror):
+        raise UsageError("--namespace and --mirror are about Secrets of Kubernetes. Give --kubernetes with them.")
+    space = "nats" if namespace is None else namespace
+    check_namespaces(space, mirror or ())
     if rotate is not None or retire is not None:
         given = {"--form": form, "--url": url, "--tls": tls, "--force": force or None}
         for name, value in given.items():
@@ -78,7 +82,7 @@ def creds(
     if kubernetes:
         known = load(folder)
         ca = Path(known.ca) if known.ca else None
-        files["secrets"] = write_secrets(issued, known.url, ca, namespace, mirror or ())
+        files["secrets"] = write_secrets(issued, known.url, ca, space, mirror or ())
     _tell(issued, files, reload=rotate is not None or retire is not None, as_json=as_json)
 
 
@@ -86,7 +90,7 @@ def _issue(
     folder: Path, form: str, url: str | None, tls: Path | None, *, force: bool
 ) -> tuple[Issued, dict[str, Path]]:
     from pytest_agog.security import server_files
-    from pytest_agog.security.issuing import issue
+    from pytest_agog.security.issuing import checked, issue
     from pytest_agog.security.state import FILE
 
     known = next((one for one in ("passwords", "nkeys", "jwt") if one == form), None)
@@ -97,7 +101,8 @@ def _issue(
             raise Exists(path=folder / name)
     certificates = server_files.certificates_in(tls) if tls is not None else None
     default = "tls://127.0.0.1:4222" if certificates is not None else "nats://127.0.0.1:4222"
-    issued = issue(folder, known, url=url or default, ca=certificates.ca if certificates is not None else None)
+    address = default if url is None else checked(url)
+    issued = issue(folder, known, url=address, ca=certificates.ca if certificates is not None else None)
     users = server_files.write_users(issued)
     return issued, {"server": server_files.write_server(folder, certificates), "users": users}
 

@@ -28,6 +28,7 @@ from pytest_agog.ledger.jetstream import API
 from pytest_agog.ledger.probes import AuthProbe
 from pytest_agog.ledger.speaking import Refused, Silence, Speaker, Unreachable, speaking
 from pytest_agog.masking import mask
+from pytest_agog.wire.users import USERS
 
 PATIENCE: Final = 2.0
 """Seconds for a connection, and for an answer of the server."""
@@ -102,7 +103,8 @@ class Permissions:
     async def _user(self, probe: AuthProbe) -> AuthSeen:
         access = self._access(probe.user)
         if access is None:
-            reason = f"this play has no credentials of a user {probe.user!r}"
+            known = ", ".join(user.name for user in USERS)
+            reason = f"this play has no credentials of a user {probe.user!r} (users: {known}; {ANYBODY} has none)"
             return AuthSeen(probe.key, probe.user, probe.operation, probe.on, (), reason=reason)
         return await self._tried(probe, access)
 
@@ -229,13 +231,20 @@ def requests(operation: str, on: str) -> Sequence[Request | Listening]:
             payload = _IN_PROGRESS if on.startswith(_ACKS) else _HALF
             return [Request(on, payload, _NOT_STORED, answered=False)]
         case "subscribe", _:
-            return [Listening(on)]
+            return [Listening(on), *(Listening(one, needed=False) for one in _inboxes(on))]
         case "create", False:
-            return [Request(f"{API}.STREAM.CREATE.{stream}"), Request(f"{API}.STREAM.UPDATE.{stream}", needed=False)]
+            return [
+                Request(f"{API}.STREAM.CREATE.{stream}"),
+                Request(f"{API}.STREAM.UPDATE.{stream}", needed=False),
+                Request(f"{API}.STREAM.RESTORE.{stream}", needed=False),
+            ]
         case "create", True:
             return [
                 Request(f"{API}.CONSUMER.CREATE.{stream}.{consumer}"),
                 Request(f"{API}.CONSUMER.DURABLE.CREATE.{stream}.{consumer}", needed=False),
+                # With a filter, and of the older form that leaves the name to the request.
+                Request(f"{API}.CONSUMER.CREATE.{stream}.{consumer}.{NOBODYS}", needed=False),
+                Request(f"{API}.CONSUMER.CREATE.{stream}", needed=False),
             ]
         case "delete", False:
             return [
@@ -250,5 +259,14 @@ def requests(operation: str, on: str) -> Sequence[Request | Listening]:
             return [
                 Request(f"{API}.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
                 Request(f"{_ACKS}{stream}.{consumer}.{_NEVER}", _IN_PROGRESS),
+                Request(f"{_ACKS}_.agog.{stream}.{consumer}.{_NEVER}", _IN_PROGRESS, answered=False, needed=False),
                 Request(f"{_ACKS}_.agog.{stream}.{consumer}.{_NEVER}._", _IN_PROGRESS, answered=False, needed=False),
             ]
+
+
+def _inboxes(subject: str) -> Sequence[str]:
+    """Inboxes under `_INBOX….>`, as clients name them. Who may not subscribe to all at once, for instance since only
+    `_INBOX_system.*.*` is open, reads these nevertheless."""
+    if not (subject.startswith("_INBOX") and subject.endswith(".>")):
+        return ()
+    return tuple(f"{subject[:-1]}{'.'.join([NOBODYS] * tokens)}" for tokens in (1, 2))

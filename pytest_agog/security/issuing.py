@@ -8,6 +8,7 @@ With nkeys and JWTs the server's configuration holds public halves only.
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from collections.abc import Mapping
@@ -16,16 +17,20 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from pytest_agog.errors import NatsUrlInvalid
+from pytest_agog.masking import mask
 from pytest_agog.security import state as states
 from pytest_agog.security.files import write
 from pytest_agog.security.signing import Key, account_jwt, credentials, new_key, operator_jwt, user_jwt
 from pytest_agog.security.state import Authority, Form, Holder, Secret, State
 from pytest_agog.wire.users import USERS, User
 
-__all__ = ["Form", "Identity", "Issued", "issue", "reissue"]
+__all__ = ["Form", "Identity", "Issued", "checked", "issue", "reissue"]
 
 ACCOUNT: Final = "AGOG"
 """The account of all users."""
+_SCHEMES: Final = ("nats", "tls", "ws", "wss")
+_NO_HOST: Final = re.compile(r"[\s/\\]")
 _PASSWORD_BYTES: Final = 24
 _SUFFIX: Final[Mapping[Form, str]] = {"passwords": ".password", "nkeys": ".nk", "jwt": ".creds"}
 _SUFFIXES: Final = frozenset(_SUFFIX.values())
@@ -88,6 +93,27 @@ def issue(folder: Path, form: Form = "passwords", *, url: str = "", ca: Path | N
         form=form, users=users, authority=authority, url=url, ca=str(ca.absolute()) if ca is not None else ""
     )  # fmt: skip
     return reissue(folder, state)
+
+
+def checked(url: str) -> str:
+    """`url`, which may list several servers, when clients can use it.
+
+    Raises:
+        NatsUrlInvalid: it is no address of a server, or brings a user: each user is given credentials of its own.
+    """
+    for address in url.split(","):
+        try:
+            parts = urlsplit(address.strip() if "://" in address else f"nats://{address.strip()}")
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise NatsUrlInvalid(url=mask(url), reason=str(error)) from None
+        if parts.scheme not in _SCHEMES:
+            raise NatsUrlInvalid(url=mask(url), reason=f"{parts.scheme} is none of {', '.join(_SCHEMES)}")
+        if not host or _NO_HOST.search(host) is not None:
+            raise NatsUrlInvalid(url=mask(url), reason="it names no server")
+        if parts.username is not None:
+            raise NatsUrlInvalid(url=mask(url), reason="it brings a user, and each user gets its own credentials")
+    return url
 
 
 def reissue(folder: Path, state: State) -> Issued:

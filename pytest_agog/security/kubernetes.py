@@ -29,6 +29,17 @@ class BadNamespace(BadInput):
     """{name!r} cannot be a namespace of Kubernetes. Use 1 to 63 small letters, digits and hyphens."""
 
 
+def check_namespaces(namespace: str, mirror: Sequence[str]) -> None:
+    """See that names are names, before anything is issued.
+
+    Raises:
+        BadNamespace: a namespace is none.
+    """
+    for name in (namespace, *mirror):
+        if _NAME.fullmatch(name) is None:
+            raise BadNamespace(name=name)
+
+
 def write_secrets(issued: Issued, url: str, ca: Path | None, namespace: str, mirror: Sequence[str]) -> Path:
     """`secrets.yaml`, mode 0600: for each user `nats-USER` in `namespace`, for agents and jangar with the annotations
     that have a reflector copy it into the namespaces of `mirror`.
@@ -39,9 +50,8 @@ def write_secrets(issued: Issued, url: str, ca: Path | None, namespace: str, mir
     """
     import yaml
 
-    for name in (namespace, *mirror):
-        if _NAME.fullmatch(name) is None:
-            raise BadNamespace(name=name)
+    check_namespaces(namespace, mirror)
+    mirror = [name for name in dict.fromkeys(mirror) if name != namespace]
     documents = [
         _secret(user, identity, url, ca, namespace, mirror if user in _MIRRORED else ())
         for user, identity in issued.identities.items()

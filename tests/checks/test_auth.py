@@ -95,7 +95,8 @@ def test_what_was_not_tried_is_not_judged() -> None:
     ("operation", "on"),
     [
         ("publish", None), ("publish", "a.>"), ("publish", "a..b"), ("publish", "a b"), ("subscribe", None),
-        ("subscribe", "a..b"), ("connect", "x"), ("consume", None), ("consume", "stream"), ("consume", "a/b/c"),
+        ("subscribe", "a..b"), ("subscribe", "a.>.b"), ("connect", "x"),
+        ("consume", None), ("consume", "stream"), ("consume", "a/b/c"),
         ("purge", "a/b"), ("purge", "a.b"), ("delete", "a/b/c"), ("create", ">"), ("purge", "a\r\nPUB x 0"),
     ],
 )  # fmt: skip

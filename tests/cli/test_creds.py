@@ -139,6 +139,15 @@ def test_nothing_is_overwritten_unasked(agog: Agog, tmp_path: Path) -> None:
         (("creds", "DIR", "--rotate", "agents", "--form", "jwt"), "--form"),
         (("creds", "DIR", "--tls", "DIR"), "agog certs"),
         (("creds", "DIR", "--kubernetes", "--namespace", "Not/One"), "namespace"),
+        (("creds", "DIR", "--kubernetes", "--mirror", "a,b"), "namespace"),
+        (("creds", "DIR", "--namespace", "nats"), "--kubernetes"),
+        (("creds", "DIR", "--mirror", "argo"), "--kubernetes"),
+        (("creds", "DIR", "--url", ""), "no address of a NATS server"),
+        (("creds", "DIR", "--url", "not a url"), "no address of a NATS server"),
+        (("creds", "DIR", "--url", "http://nats:4222"), "http is none of nats, tls"),
+        (("creds", "DIR", "--url", "nats://nats:port"), "no address of a NATS server"),
+        (("creds", "DIR", "--url", "nats://a:4222,,nats://b:4222"), "no address of a NATS server"),
+        (("creds", "DIR", "--url", "nats://me:mine@nats:4222"), "its own credentials"),
         (("certs", "DIR", "--host", "a b"), "cannot stand in a certificate"),
         (("certs", "DIR"), "--host"),
     ],
@@ -147,6 +156,21 @@ def test_what_is_wrong_is_told_in_one_line(agog: Agog, tmp_path: Path, arguments
     done = agog(*(str(tmp_path / "x") if word == "DIR" else word for word in arguments))
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert told in done.err
+    assert not (tmp_path / "x").exists(), "nothing has been issued"
+
+
+def test_a_namespace_is_copied_to_once(agog: Agog, tmp_path: Path) -> None:
+    words = ("--kubernetes", "--namespace", "nats", "--mirror", "argo", "--mirror", "nats", "--mirror", "argo")
+    quiet(agog("creds", tmp_path, *words), tmp_path)
+    agents = next(one for one in documents(tmp_path) if one["metadata"]["name"] == "nats-agents")
+    assert set(agents["metadata"]["annotations"].values()) == {"true", "argo"}
+
+
+def test_a_wrong_namespace_does_not_rotate(agog: Agog, tmp_path: Path) -> None:
+    quiet(agog("creds", tmp_path), tmp_path)
+    before = secrets_in(tmp_path)
+    assert agog("creds", tmp_path, "--rotate", "agents", "--kubernetes", "--namespace", "Bad_").code == 2
+    assert secrets_in(tmp_path) == before
 
 
 def test_hosts_stand_in_the_certificate(agog: Agog, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pytest_agog.stage.connect import close_nats, connect_nats
 from pytest_agog.stage.nats import NatsOptions, NatsServer
 
 STREAM, CONSUMER = "work", "worker"
+NEVER = "1.9999999999.9999999999.1.0"
 PASSWORD = "only-in-this-test"
 
 
@@ -32,6 +33,10 @@ USERS = [
     # What J24 is about: names that were meant to be harmless.
     user("careless", ["$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.*"], ["_INBOX.>"]),
     user("mute", ["$JS.API.>"], ["nothing"]),
+    user("restorer", ["$JS.API.STREAM.RESTORE.*"], ["_INBOX.>"]),
+    user("spy", [f"$JS.API.CONSUMER.CREATE.{STREAM}"], ["_INBOX_system.*.*"]),
+    user("filter", [f"$JS.API.CONSUMER.CREATE.{STREAM}.{CONSUMER}.>"], ["*.*.*"]),
+    user("newer", [f"$JS.ACK.*.*.{STREAM}.{CONSUMER}.*.*.*.*.*"], ["_INBOX_agents.>"]),
     user("half", [f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{CONSUMER}"], ["_INBOX.>"]),
 ]
 
@@ -123,6 +128,32 @@ async def test_another_way_to_the_same_end_is_found(permissions: Permissions) ->
     seen = await ask(permissions, "careless", "delete", STREAM)
     assert outcomes(seen) == ["denied", "allowed"]
     assert outcomes(await ask(permissions, "careless", "purge", STREAM)) == ["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "on", "tried"),
+    [
+        ("restorer", "create", STREAM, f"publish to $JS.API.STREAM.RESTORE.{STREAM}"),
+        ("spy", "create", f"{STREAM}/{CONSUMER}", f"publish to $JS.API.CONSUMER.CREATE.{STREAM}"),
+        (
+            "filter", "create", f"{STREAM}/{CONSUMER}",
+            f"publish to $JS.API.CONSUMER.CREATE.{STREAM}.{CONSUMER}.agog_probe",
+        ),
+        ("newer", "consume", f"{STREAM}/{CONSUMER}", f"publish to $JS.ACK._.agog.{STREAM}.{CONSUMER}.{NEVER}"),
+        ("spy", "subscribe", "_INBOX_system.>", "subscribe to _INBOX_system.agog_probe.agog_probe"),
+        ("filter", "subscribe", "_INBOX_system.>", "subscribe to _INBOX_system.agog_probe.agog_probe"),
+        ("newer", "subscribe", "_INBOX_system.>", ""),
+    ],
+)  # fmt: skip
+async def test_the_one_door_that_was_left_open_is_found(
+    client: Client, permissions: Permissions, name: str, operation: str, on: str, tried: str
+) -> None:
+    before = await state(client.jetstream())
+    seen = await ask(permissions, name, operation, on)
+    assert [one.what for one in seen.tries if one.outcome == "allowed"] == ([tried] if tried else [])
+    assert {one.outcome for one in seen.tries if one.what != tried} == {"denied"}
+    assert not any(one.needed for one in seen.tries if one.what == tried)
+    assert await state(client.jetstream()) == before
 
 
 async def test_who_hears_no_answer_may_still_do_it(permissions: Permissions) -> None:

@@ -12,6 +12,7 @@ import pytest
 from pytest_agog.errors import CredentialsRefused
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.reference.deliverables.streams import init_streams
+from pytest_agog.security.certificates import certify
 from pytest_agog.security.issuing import Form
 from pytest_agog.security.rotating import NothingToRetire, StillBoth, UnknownUser, retire, rotate
 from pytest_agog.security.state import NothingIssued
@@ -106,6 +107,19 @@ async def test_nothing_is_lost(guarded: Guarded, tmp_path: Path) -> None:
         assert f'"messages":{publisher.acked},'.encode() in stored
         await publisher.link.close()
         await fresh.close()
+
+
+async def test_a_link_takes_the_certificate_of_a_new_authority(guard: Callable[[Form], Guarded]) -> None:
+    guarded = guard("nkeys")
+    async with guarded.linked("system") as system, guarded.linked("agents") as agents:
+        await init_streams(system)
+        await agents.request(SUBJECT, b'{"id": "before", "content": "x"}')
+        former = guarded.certificates.ca.read_bytes()
+        certify(guarded.certificates.ca.parent, ["localhost", "127.0.0.1"])
+        assert guarded.certificates.ca.read_bytes() != former
+        guarded.server.restart()
+        for link in (agents, system):  # both had verified the server by the former authority
+            assert b"agent-comms" in (await link.request(SUBJECT, b'{"id": "a", "content": "x"}', within=PATIENCE)).data
 
 
 async def test_who_keeps_the_old_password_is_told(guard: Callable[[Form], Guarded]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.reference.deliverables.streams import init_streams
+from pytest_agog.wire.streams import OBJECT_BUCKET
 from tests.security.conftest import PATIENCE, Guarded
 
 API = "$JS.API"
@@ -17,6 +18,7 @@ COMMS, JANGAR = "agent-comms", "jangar-agent-comms"
 CONSUMER = {"durable_name": "others", "ack_policy": "explicit"}
 SUBJECT = "argo.workflow.ns.flow.uid-1.agent.roy.message"
 REPORT = "agog.deliverables.roy.backend.REQ-1"
+ROLLUP_REFUSED = 10111
 
 PUBLISHES: dict[str, tuple[str, str]] = {
     # operation: subject, payload
@@ -123,6 +125,37 @@ async def test_a_user_may_do_what_it_needs_and_nothing_else(furnished: Guarded, 
         assert (others["delivered"]["consumer_seq"], others["ack_floor"]["consumer_seq"]) == (0, 0)
         names = (await _ask(system, f"{API}.STREAM.NAMES"))["streams"]
         assert "mine" not in names
+
+
+async def _messages(link: Link, stream: str) -> int:
+    return int((await _ask(link, f"{API}.STREAM.INFO.{stream}"))["state"]["messages"])
+
+
+@pytest.mark.parametrize("rollup", ["all", "sub"])
+async def test_no_header_purges_what_agents_may_publish_to(furnished: Guarded, rollup: str) -> None:
+    wide = [f"$O.{OBJECT_BUCKET}.C.x", f"$O.{OBJECT_BUCKET}.M.x", REPORT, SUBJECT, "results.a", "errors.a"]
+    streams = [f"OBJ_{OBJECT_BUCKET}", "agog_features_backend", COMMS, "RESULTS", "ERRORS"]
+    async with furnished.linked("system") as system, furnished.linked("agents") as agents:
+        for subject in wide * 2:
+            assert b'"seq"' in (await agents.request(subject, b"{}")).data
+        before = [await _messages(system, stream) for stream in streams]
+        for subject in wide:
+            answer = json.loads((await agents.request(subject, b"{}", {"Nats-Rollup": rollup})).data)
+            assert answer["error"]["err_code"] == ROLLUP_REFUSED, answer
+        assert [await _messages(system, stream) for stream in streams] == before
+
+
+async def test_a_bucket_of_somebody_else_is_closed_to_rollups_on_demand(furnished: Guarded) -> None:
+    stream = f"OBJ_{OBJECT_BUCKET}"
+    async with furnished.linked("system") as system:
+        config = (await _ask(system, f"{API}.STREAM.INFO.{stream}"))["config"] | {"description": "kept"}
+        await _ask(system, f"{API}.STREAM.UPDATE.{stream}", config | {"allow_rollup_hdrs": True})
+        await init_streams(system)
+        assert (await _ask(system, f"{API}.STREAM.INFO.{stream}"))["config"]["allow_rollup_hdrs"]
+        await init_streams(system, update=True)
+        changed = (await _ask(system, f"{API}.STREAM.INFO.{stream}"))["config"]
+        assert not changed.get("allow_rollup_hdrs")
+        assert changed["description"] == "kept"
 
 
 async def test_system_may_do_everything(furnished: Guarded) -> None:

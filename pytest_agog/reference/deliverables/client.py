@@ -2,13 +2,14 @@
 
 nats-py takes a `tls://` address for a wish: where the server's greeting, which is never encrypted, says nothing of TLS,
 it goes on and sends the credentials in plain. And it closes for good when a server that has been connected refuses it,
-as servers do when a credential is taken back; here it connects anew, and reads the credentials' files anew for that, so
-that a changed file is all that a rotation needs.
+as servers do when a credential is taken back; here it connects anew, and reads the files of credentials and authority
+anew for that, so that a changed file is all that a rotation needs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ class SafeClient(Client):
 
     tls_only: bool = False
     """Whether TLS was asked for whatever the address says."""
+    authority: Path | None = None
+    """The file by which servers are verified. Read anew with each connection: a server's certificate is changed too."""
 
     def _connect_command(self) -> bytes:
         """What the client says of itself, credentials among it; called once a connection, after the TLS handshake."""
@@ -61,7 +64,14 @@ class SafeClient(Client):
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+        self._read_authority()
         await super()._connect_to_server(s)
+
+    def _read_authority(self) -> None:
+        """What cannot be read is not there yet: then the authority of before decides."""
+        if self.authority is not None:
+            with contextlib.suppress(OSError):  # ssl's own errors among them
+                self.options["tls"] = ssl.create_default_context(cafile=str(self.authority))
 
     def _settle_stream(self) -> None:
         """Without this asyncio complains on stderr, once a connection, that the stream was not told of its TLS."""

@@ -275,7 +275,7 @@ def _options(shown: Credentials, url: str, nc: Client) -> dict[str, Any]:
     if (context := shown.tls(url)) is not None:
         found["tls"] = context
     if shown.ca is not None and isinstance(nc, SafeClient):
-        nc.tls_only = True
+        nc.tls_only, nc.authority = True, shown.ca
     return found
 
 

@@ -3,6 +3,10 @@
 The object's name is unique per digest, since overwriting an object purges the chunks that a reader may be reading. It
 also holds the week in which it was stored: the bucket forgets objects after 15 days, so an object that is named by a
 message of this week outlives that message's 7 days, and identical content of a later week gets an object of its own.
+
+The bucket takes no `Nats-Rollup`: whoever may store one object could otherwise empty the whole bucket with that header,
+and none but `system` may purge. Two who store the same object at the same time leave two descriptions of it; readers
+take the later one, and the chunks of both are there. [J24]
 """
 
 from __future__ import annotations
@@ -60,7 +64,7 @@ class Objects:
             window = chunks[first : first + _WINDOW]
             await asyncio.gather(
                 *(
-                    self._publish(f"$O.{OBJECT_BUCKET}.C.{nuid}", data[begin : begin + chunk], None, subject)
+                    self._publish(f"$O.{OBJECT_BUCKET}.C.{nuid}", data[begin : begin + chunk], subject)
                     for begin in window
                 )
             )
@@ -68,7 +72,7 @@ class Objects:
             "name": name, "bucket": OBJECT_BUCKET, "nuid": nuid, "size": len(data), "chunks": len(chunks),
             "digest": digest, "mtime": wire.now(), "options": {"max_chunk_size": chunk},
         }  # fmt: skip
-        await self._publish(_meta(OBJECT_BUCKET, name), json.dumps(info).encode(), {"Nats-Rollup": "sub"}, subject)
+        await self._publish(_meta(OBJECT_BUCKET, name), json.dumps(info).encode(), subject)
 
     async def get(self, reference: wire.ObjectReference, url: str) -> bytes:
         """The bytes of the object; the caller compares the digest.
@@ -121,9 +125,9 @@ class Objects:
             await ensure_bucket(self._link, replicas)
             self._there = True
 
-    async def _publish(self, subject: str, data: bytes, headers: dict[str, str] | None, what: str) -> None:
+    async def _publish(self, subject: str, data: bytes, what: str) -> None:
         try:
-            message = await self._link.request(subject, data, headers)
+            message = await self._link.request(subject, data)
         except NoAnswer:
             raise PublishFailed(subject=what, reason=f"no answer for a chunk within {self._link.timeout:g} s") from None
         if message.headers and message.headers.get("Status") == jetstream.NO_RESPONDERS:
@@ -137,27 +141,34 @@ class Objects:
         return ObjectUnreadable(url=url, name=reference.name, bucket=reference.bucket, reason=reason)
 
 
-async def ensure_bucket(link: Link, replicas: int) -> None:
+async def ensure_bucket(link: Link, replicas: int, *, update: bool = False) -> None:
     """Create the bucket for large reports, if it is not there.
 
+    `update` closes a bucket that somebody else created to rollups; only `system` may do that.
+
     Raises:
-        AgogError: it cannot be looked at or created.
+        AgogError: it cannot be looked at, created or changed.
     """
     stream = f"OBJ_{OBJECT_BUCKET}"
     config = {
         "name": stream, "subjects": [f"$O.{OBJECT_BUCKET}.C.>", f"$O.{OBJECT_BUCKET}.M.>"], "storage": "file",
         "retention": "limits", "discard": "new", "max_age": int(_KEPT * 10**9), "num_replicas": replicas,
-        "allow_rollup_hdrs": True, "allow_direct": True, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1,
+        "allow_rollup_hdrs": False, "allow_direct": True, "max_msgs": -1, "max_bytes": -1, "max_msg_size": -1,
     }  # fmt: skip
     try:
-        await jetstream.call(link, f"STREAM.INFO.{stream}")
+        there = (await jetstream.call(link, f"STREAM.INFO.{stream}"))["config"]
     except jetstream.Refusal as refusal:
         if refusal.err_code not in jetstream.NOT_FOUND:
             raise refusal.as_error(f"bucket {OBJECT_BUCKET}", url=link.url, stream=stream) from None
-        try:
-            await jetstream.call(link, f"STREAM.CREATE.{stream}", config)
-        except jetstream.Refusal as creation:
-            raise creation.as_error(f"bucket {OBJECT_BUCKET}", url=link.url, stream=stream) from None
+        verb = "CREATE"
+    else:
+        if not update or not there.get("allow_rollup_hdrs"):
+            return
+        verb, config = "UPDATE", {**there, "allow_rollup_hdrs": False}
+    try:
+        await jetstream.call(link, f"STREAM.{verb}.{stream}", config)
+    except jetstream.Refusal as refusal:
+        raise refusal.as_error(f"bucket {OBJECT_BUCKET}", url=link.url, stream=stream) from None
 
 
 async def _join(tail: Tail, chunks: int) -> bytes:

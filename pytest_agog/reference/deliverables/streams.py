@@ -131,7 +131,7 @@ async def init_streams(
     if link.guarded and not check:
         # Whoever publishes the first large report creates its bucket, except where users are told apart: agents must
         # not create streams, for a stream may be a mirror of any other.
-        await ensure_bucket(link, replicas)
+        await ensure_bucket(link, replicas, update=update)
     return outcomes
 
 

@@ -84,6 +84,7 @@ def up(
         signal.signal(number, lambda *_: stop.set())
     with _folder(data) as folder, contextlib.ExitStack() as running:
         nats = running.enter_context(_nats(folder, nats_port, keep=data is not None)) if "nats" in parts else None
+        doors |= {"NATS_MONITOR_URL": nats.monitor_url} if nats is not None else {}
         dsn = running.enter_context(_postgres(folder, keep=data is not None)) if "postgres" in parts else None
         http: str | None = None
         if "comms" in parts and nats is not None and dsn is not None and not stop.is_set():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_agog.ledger.metrics_facts import MetricsSeen, Sample
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 PATH: Final = "/metrics"
 _LARGEST: Final = 16_000_000
-_MOST: Final = 1000
+_MOST: Final = 10_000
+"""Series of one name. Of more, some would not be compared, and a claim about all would be no proof."""
+_PATIENCE: Final = 5.0
+"""Seconds for the whole answer, however it trickles in."""
 _CLOSE: Final = 5
 _ACCEPT: Final = {"Accept": "text/plain;version=0.0.4"}
 
@@ -52,29 +56,38 @@ async def _scrape(
         return MetricsSeen(probe.key, shown, probe.name, reason=mask(reason))
 
     try:
-        async with client.stream("GET", url, headers={**_ACCEPT, **headers}) as response:
+        async with (
+            asyncio.timeout(_PATIENCE),
+            client.stream("GET", url, headers={**_ACCEPT, **headers}) as response,
+        ):
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > _LARGEST:
                     return nothing(f"the answer is larger than {_LARGEST // 10**6} MB; not read")
+    except TimeoutError:
+        return nothing(f"no answer: it was not complete within {_PATIENCE:g} s")
     except Exception as error:  # whatever it is, it is what the claim is told
         return nothing(f"no answer: {' '.join(str(error).split()) or type(error).__name__}")
     if response.status_code != 200:
         return nothing(f"it answers with status {response.status_code}")
     try:
-        samples = list(_samples(bytes(body).decode()))
+        # In a thread: hundreds of thousands of series take seconds, in which others go on observing.
+        return await asyncio.to_thread(_seen, probe, shown, bytes(body))
     except (ValueError, KeyError, IndexError) as error:
         return nothing(f"this is no text that Prometheus reads: {error}")
-    return _seen(probe, shown, samples)
 
 
-def _seen(probe: MetricsProbe, url: str, samples: Sequence[Any]) -> MetricsSeen:
+def _seen(probe: MetricsProbe, url: str, body: bytes) -> MetricsSeen:
+    samples = list(_samples(body.decode()))
     wanted = names_of(probe.name)
     found = [one for one in samples if one.name == wanted[0]] or [one for one in samples if one.name == wanted[1]]
+    if len(found) > _MOST:
+        told = f"{len(found)} series have that name; {_MOST} at most are compared"
+        return MetricsSeen(probe.key, url, probe.name, reason=told)
     series = tuple(
         Sample(one.name, {mask(key): mask(value) for key, value in one.labels.items()}, repr(float(one.value)))
-        for one in found[:_MOST]
+        for one in found
     )
     names = sorted({one.name for one in samples})
     parts = [name for name in names if name.startswith(f"{probe.name}_")]

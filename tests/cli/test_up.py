@@ -49,8 +49,10 @@ async def test_brings_up_the_whole_system(number: signal.Signals) -> None:
         async with httpx.AsyncClient(base_url=ready["http"], trust_env=False) as http:
             assert (await http.get("/readyz")).status_code == 200
             assert (await http.get("/agents/general")).status_code == 200
+            assert "agog_nats_monitor_up{" in (await http.get("/metrics")).text
         async with httpx.AsyncClient(base_url=ready["orchestrator"], trust_env=False) as http:
             assert (await http.get("/orchestrator")).status_code == 200
+            assert "agog_nats_consumer_pending{" in (await http.get("/metrics")).text
         client = await nats.connect(ready["nats"])
         assert (await client.jetstream().consumer_info("agent-comms", "jangar-agent-comms")).num_pending == 0
         await client.close()

@@ -109,7 +109,7 @@ class Series(Collector):
             stored.add_metric([stream.name], stream.last_sequence)
             for one in stream.consumers:
                 labels = [one.stream, one.name]
-                there.add_metric(labels, int(one.exists))
+                there.add_metric(labels, math.nan if one.exists is None else int(one.exists))
                 pending.add_metric(labels, one.pending)
                 unacked.add_metric(labels, one.ack_pending)
                 again.add_metric(labels, one.redelivered)

@@ -1,7 +1,10 @@
 """What nats-servers say of themselves over HTTP (`/varz`, `/jsz`, `/healthz`), looked at when somebody asks. [C11]
 
 Lag is taken from the server and not from whoever consumes: a consumer that has died cannot say how far it is behind.
-What was seen last is kept while a server does not answer; `up` says so.
+What was seen last is kept while no server answers; `up` says so.
+
+In a cluster each stream has a leader, and each consumer one of its own. Replicas of a consumer do not count what waits
+for it and say 0, so only its leader is believed. Where that one is not asked, or does not answer, lag is NaN, not 0.
 """
 
 from __future__ import annotations
@@ -9,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -54,16 +58,17 @@ class ConsumerState:
 
     stream: str
     name: str
-    exists: bool
+    exists: bool | None
+    """None is not known."""
     pending: float = 0
-    """Messages that were not delivered yet; of one that does not exist, all that its stream holds."""
+    """Messages that were not delivered yet; of one that does not exist, all that its stream holds. NaN is not known."""
     ack_pending: float = 0
     redelivered: float = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """A stream, as its leader has it."""
+    """A stream, as its leader has it, or else the replica that is furthest."""
 
     name: str
     messages: float = 0
@@ -104,44 +109,85 @@ class NatsMonitor:
         return any(one.up and one.jetstream for one in self.servers.values())
 
     def streams(self) -> list[StreamState]:
-        """All streams by name, each as its leader has it; those that are expected always."""
-        found: dict[str, StreamState] = {}
-        for server in self.servers.values():
+        """All streams by name; those that are expected always."""
+        servers = [one for one in self.servers.values() if one.up] or list(self.servers.values())
+        views = _Views()
+        for server in servers:
             for account in _list(server.jsz, "account_details"):
                 for one in _list(account, "stream_detail"):
-                    if _leads(one, server.name):
-                        state = _stream(one)
-                        found[state.name] = state
+                    views.add(one, server.name)
+        whole = all(_peers(one) <= len(servers) for one in servers)
+        found = views.streams()
         for stream, name in self.expected:
-            found[stream] = _with(found.get(stream, StreamState(stream)), name)
+            known = whole or stream in views.led
+            found[stream] = _with(found.get(stream, StreamState(stream)), name, known=known)
         return [found[name] for name in sorted(found)]
 
 
-def _with(stream: StreamState, name: str) -> StreamState:
+class _Views:
+    """What servers say of the same streams and consumers; of each, the best is kept."""
+
+    def __init__(self) -> None:
+        self.led: set[str] = set()
+        """Streams whose leader was heard."""
+        self._streams: dict[str, StreamState] = {}
+        self._consumers: dict[str, dict[str, ConsumerState]] = {}
+
+    def add(self, told: Mapping[str, Any], server: str) -> None:
+        """A stream as `server` tells it, with consumers."""
+        name, state = str(told.get("name", "")), told.get("state") or {}
+        view = StreamState(name, _number(state, "messages"), _number(state, "bytes"), _number(state, "last_seq"))
+        before = self._streams.get(name)
+        leads = _leads(told, server)
+        if leads or before is None or (name not in self.led and view.last_sequence > before.last_sequence):
+            self._streams[name] = view
+        if leads:
+            self.led.add(name)
+        consumers = self._consumers.setdefault(name, {})
+        for one in _list(told, "consumer_detail"):
+            if not _durable(one):
+                continue
+            called = str(one.get("name", ""))
+            if _leads(one, server):
+                consumers[called] = ConsumerState(
+                    name, called, True,  # noqa: FBT003
+                    _number(one, "num_pending"), _number(one, "num_ack_pending"), _number(one, "num_redelivered"),
+                )  # fmt: skip
+            elif called not in consumers:
+                consumers[called] = ConsumerState(name, called, True, math.nan, math.nan, math.nan)  # noqa: FBT003
+
+    def streams(self) -> dict[str, StreamState]:
+        """By name."""
+        return {
+            name: replace(one, consumers=tuple(consumer for _, consumer in sorted(self._consumers[name].items())))
+            for name, one in self._streams.items()
+        }
+
+
+def _with(stream: StreamState, name: str, *, known: bool) -> StreamState:
+    """With a consumer that nobody told of. `known`: it would have been told of, if it were there."""
     if any(one.name == name for one in stream.consumers):
         return stream
-    waiting = ConsumerState(stream.name, name, exists=False, pending=stream.messages)
-    return StreamState(
-        stream.name, stream.messages, stream.bytes, stream.last_sequence, (*stream.consumers, waiting)
-    )  # fmt: skip
+    if known:
+        absent = ConsumerState(stream.name, name, exists=False, pending=stream.messages)
+    else:
+        absent = ConsumerState(stream.name, name, None, math.nan, math.nan, math.nan)
+    return replace(stream, consumers=(*stream.consumers, absent))
 
 
-def _stream(told: Mapping[str, Any]) -> StreamState:
-    name, state = str(told.get("name", "")), told.get("state") or {}
-    consumers = tuple(
-        ConsumerState(
-            name, str(one.get("name", "")), True,  # noqa: FBT003
-            _number(one, "num_pending"), _number(one, "num_ack_pending"), _number(one, "num_redelivered"),
-        )
-        for one in _list(told, "consumer_detail")
-    )  # fmt: skip
-    return StreamState(
-        name, _number(state, "messages"), _number(state, "bytes"), _number(state, "last_seq"), consumers
-    )  # fmt: skip
+def _peers(server: ServerState) -> float:
+    """How many servers its cluster has; 0 for one that is alone."""
+    return _number(server.jsz.get("meta_cluster") or {}, "cluster_size")
+
+
+def _durable(told: Mapping[str, Any]) -> bool:
+    """Readers that come and go have a new name each time: their series would never end, and their lag says nothing."""
+    config = told.get("config")
+    return not isinstance(config, dict) or bool(config.get("durable_name"))
 
 
 def _leads(told: Mapping[str, Any], server: str) -> bool:
-    """Replicas tell of a stream, too, and may be behind."""
+    """Whether a server leads the stream or consumer that it tells of."""
     leader = (told.get("cluster") or {}).get("leader")
     return not leader or leader == server
 
@@ -158,12 +204,12 @@ def _list(told: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
 
 def _look(url: str, before: ServerState) -> ServerState:
     varz = _fetch(url, "/varz")
-    jsz = _fetch(url, "/jsz?consumers=true") if varz is not None else None
-    if varz is None:
+    jsz = _fetch(url, "/jsz?consumers=true&config=true") if varz is not None else None
+    if varz is None or jsz is None:  # half of it would be old and look new
         return ServerState(False, False, before.varz, before.jsz)  # noqa: FBT003
     health = _fetch(url, "/healthz?js-enabled-only=true")
     well = health is not None and health.get("status") == "ok"
-    return ServerState(True, well, varz, jsz if jsz is not None else before.jsz)  # noqa: FBT003
+    return ServerState(True, well, varz, jsz)  # noqa: FBT003
 
 
 def _fetch(base: str, path: str) -> dict[str, Any] | None:

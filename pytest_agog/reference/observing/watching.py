@@ -39,6 +39,7 @@ class Watch:
         self._every = every
         self._seen: dict[str, Condition] = dict.fromkeys(self._looks, "starting")
         self._since: dict[str, tuple[Condition, datetime]] = {}
+        self._hanging: dict[str, asyncio.Future[bool | None]] = {}
         self.looked = 0
         """How often all parts were looked at."""
 
@@ -73,18 +74,38 @@ class Watch:
         _ = self.parts  # takes note of what changed
 
     async def _one(self, part: str, look: Look) -> None:
+        hanging = self._hanging.get(part)
+        if hanging is not None and not hanging.done():
+            return  # one that cannot even be called off is asked nothing more until it lets go
+        task = asyncio.ensure_future(look())
+        self._hanging[part] = task
         try:
-            async with asyncio.timeout(_PATIENCE):
-                self._seen[part] = _CONDITIONS[await look()]
+            await asyncio.wait({task}, timeout=_PATIENCE)
+        finally:
+            task.add_done_callback(_quietly)
+            task.cancel()  # without waiting: a client of a server that hangs may take long to give up
+        self._seen[part] = "down"
+        if not task.done():
+            _LOG.debug("%s does not answer within %g s", part, _PATIENCE)
+            return
+        try:
+            self._seen[part] = _CONDITIONS[task.result()]
         except Exception as error:
             _LOG.debug("%s does not work: %s", part, mask(str(error))[:200])
-            self._seen[part] = "down"
 
     async def keep_looking(self) -> None:
-        """Look again and again, for ever."""
+        """Look again and again, for ever. What hangs takes patience out of the pause, and does not make it longer."""
+        clock = asyncio.get_running_loop().time
         while True:
+            begun = clock()
             await self.look()
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(max(0.0, begun + self._every - clock()))
+
+
+def _quietly(task: asyncio.Future[bool | None]) -> None:
+    """Whatever comes of it is known already, or comes too late."""
+    if not task.cancelled():
+        task.exception()
 
 
 @contextlib.asynccontextmanager

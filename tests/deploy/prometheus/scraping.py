@@ -131,11 +131,15 @@ def prometheus(folder: Path, targets: dict[str, str], factor: float) -> Iterator
         log.close()
 
 
+def dashboard_queries() -> list[str]:
+    """What the dashboard's panels ask."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
 def metric_names() -> set[str]:
     """All series that dashboard and rules ask for, and Prometheus does not make itself."""
-    dashboard = json.loads(DASHBOARD.read_text())
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    return set(re.findall(r"\b(?:agog|process)_\w+", " ".join([*asked, _expressions()])))
+    return set(re.findall(r"\b(?:agog|process)_\w+", " ".join([*dashboard_queries(), _expressions()])))
 
 
 def _expressions() -> str:

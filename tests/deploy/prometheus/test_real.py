@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.prometheus.lag_alert import drill
-from tests.deploy.prometheus.scraping import Prometheus, metric_names, need_prometheus, prometheus, until
+from tests.deploy.prometheus.scraping import (
+    Prometheus,
+    dashboard_queries,
+    metric_names,
+    need_prometheus,
+    prometheus,
+    until,
+)
 from tests.deploy.prometheus.system import System, system
 
 FACTOR = 10.0
@@ -33,6 +40,18 @@ def test_every_series_of_dashboard_and_rules_is_there(running: tuple[System, Pro
         return names - set(scraping.get("label/__name__/values"))
 
     until(lambda: not unseen(), f"the series {sorted(unseen())}", 20)
+
+
+def test_every_query_of_the_dashboard_has_an_answer(running: tuple[System, Prometheus]) -> None:
+    """Series of a name may be there, and yet none with the labels that a query names."""
+    _, scraping = running
+    queries = dashboard_queries()
+    assert len(queries) > 20
+
+    def unanswered() -> list[str]:
+        return [one for one in queries if not scraping.query(one.replace("[1m]", f"[{60 / FACTOR:g}s]"))]
+
+    until(lambda: not unanswered(), f"an answer to {unanswered()}", 20)
 
 
 def test_lag_alert_fires_when_ingest_is_killed_and_clears(running: tuple[System, Prometheus]) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
+import nats.errors
 import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.streams import init_streams
@@ -92,6 +96,133 @@ async def test_of_several_servers_each_stream_counts_once(tmp_path: Path) -> Non
         await monitor.look()
         assert monitor.up, "two of three answer"
         assert [one.up for one in monitor.servers.values()] == [False, True, True]
+
+
+async def _behind(link: Link, messages: int) -> None:
+    """So many more messages, which nobody fetches."""
+    js = link.nc.jetstream()
+    for _ in range(messages):
+        await js.publish("argo.workflow.w.general.status", b"{}")
+
+
+async def _led_by_others(link: Link) -> tuple[str, str]:
+    """The leaders of the stream and of its consumer, which are not the same server any more."""
+    js = link.nc.jetstream()
+    for _ in range(40):
+        stream, consumer = (await js.stream_info("agent-comms")).cluster, (await js.consumer_info(*EXPECTED[0])).cluster
+        if stream is not None and consumer is not None and stream.leader and consumer.leader:
+            if stream.leader != consumer.leader:
+                return stream.leader, consumer.leader
+            await link.nc.request("$JS.API.CONSUMER.LEADER.STEPDOWN.agent-comms.jangar-agent-comms", b"", timeout=5)
+        await asyncio.sleep(0.25)
+    raise AssertionError("stream and consumer keep one leader")
+
+
+async def _pending(monitor: NatsMonitor) -> float:
+    await monitor.look()
+    stream = next(one for one in monitor.streams() if one.name == "agent-comms")
+    return next(one for one in stream.consumers if one.name == EXPECTED[0][1]).pending
+
+
+async def _until_pending(monitor: NatsMonitor, wanted: float) -> None:
+    for _ in range(100):
+        if await _pending(monitor) == wanted:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{await _pending(monitor)} wait, not {wanted}")
+
+
+async def test_lag_in_a_cluster_is_that_of_the_consumers_leader(tmp_path: Path) -> None:
+    """Replicas of a consumer say that nothing waits; and a server that died stays in its last words the leader."""
+    with NatsCluster(tmp_path / "cluster") as cluster:
+        link = await connect(cluster.url)
+        try:
+            await init_streams(link, replicas=3)
+            js = link.nc.jetstream()
+            await js.add_consumer(
+                "agent-comms", ConsumerConfig(durable_name=EXPECTED[0][1], ack_policy=AckPolicy.EXPLICIT)
+            )
+            await _behind(link, 4)
+            _, leader = await _led_by_others(link)
+            monitor = NatsMonitor(cluster.monitor_urls, EXPECTED)
+            await _until_pending(monitor, 4)
+            urls = {one.name: url for url, one in monitor.servers.items()}
+            lonely = {name: NatsMonitor(url, EXPECTED) for name, url in urls.items()}
+            seen = {name: await _pending(one) for name, one in lonely.items()}
+            assert seen.pop(leader) == 4
+            assert [str(one) for one in seen.values()] == ["nan", "nan"], "a replica does not know, and that is not 0"
+            shown = told(Series(next(one for name, one in lonely.items() if name != leader), {}))
+            assert 'agog_nats_consumer_lag{consumer="jangar-agent-comms",stream="agent-comms"} NaN' in shown
+            dead = next(one for one in cluster.servers if one.monitor_url == urls[leader])
+            await asyncio.to_thread(dead.kill)
+            client = await connect(",".join(one.url for one in cluster.servers if one is not dead))
+            try:
+                await _until_published(client, 3)
+            finally:
+                await client.close()
+            await _until_pending(monitor, 7)
+        finally:
+            await link.close()
+
+
+async def _until_published(link: Link, messages: int) -> None:
+    """Those that remain elect a leader first."""
+    for number in range(messages):
+        for _ in range(60):
+            with contextlib.suppress(nats.errors.Error):
+                await link.nc.jetstream().publish(
+                    "argo.workflow.w.general.status", b"{}", timeout=0.5, headers={"Nats-Msg-Id": f"late-{number}"}
+                )
+                break
+        else:
+            raise AssertionError("the cluster does not recover")
+
+
+async def test_a_stream_that_no_server_at_hand_has_is_unknown(tmp_path: Path) -> None:
+    with NatsCluster(tmp_path / "cluster") as cluster:
+        link = await connect(cluster.url)
+        try:
+            await init_streams(link, replicas=1)
+            info = await link.nc.jetstream().stream_info("agent-comms")
+        finally:
+            await link.close()
+        everywhere = NatsMonitor(cluster.monitor_urls, EXPECTED)
+        assert await _pending(everywhere) == 0
+        other = next(
+            url for url, one in everywhere.servers.items() if one.name != (info.cluster and info.cluster.leader)
+        )
+        elsewhere = NatsMonitor(other, EXPECTED)
+        assert str(await _pending(elsewhere)) == "nan"
+        exists = 'agog_nats_consumer_exists{consumer="jangar-agent-comms",stream="agent-comms"} NaN'
+        assert exists in told(Series(elsewhere, {}))
+
+
+async def test_readers_that_come_and_go_have_no_series(nats_server: NatsServer, link: Link) -> None:
+    js = link.nc.jetstream()
+    await js.add_consumer("agent-comms", ConsumerConfig(durable_name="archive", ack_policy=AckPolicy.EXPLICIT))
+    await js.add_consumer("agent-comms", ConsumerConfig(name="passing", inactive_threshold=60))
+    monitor = NatsMonitor(nats_server.monitor_url, EXPECTED)
+    await monitor.look()
+    stream = next(one for one in monitor.streams() if one.name == "agent-comms")
+    assert [one.name for one in stream.consumers if one.name != EXPECTED[0][1]] == ["archive"]
+
+
+async def test_an_answer_without_streams_is_no_fresh_one(nats_server: NatsServer, link: Link) -> None:
+    """Where `/jsz` fails, what was seen before is old, and is marked as such."""
+    await _behind(link, 2)
+    monitor = NatsMonitor(nats_server.monitor_url, EXPECTED)
+    found = [(await _pending(monitor), monitor.up)]
+    fetch = nats_monitor._fetch
+
+    def without(base: str, path: str) -> dict[str, Any] | None:
+        return None if path.startswith("/jsz") else fetch(base, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nats_monitor, "_fetch", without)
+        await _behind(link, 2)
+        found.append((await _pending(monitor), monitor.up))
+    found.append((await _pending(monitor), monitor.up))
+    assert found == [(2, True), (2, False), (4, True)]
 
 
 async def test_without_an_address_nothing_is_asked() -> None:

@@ -39,6 +39,8 @@ _SHARES: Final = (
     ("throughput_per_day", "throughput", "Completions a day, over the last 7 days."),
     ("idle_seconds", "idle", "Time without work in the last 24 hours, all agents together."),
 )  # fmt: skip
+_MOST: Final = 100
+"""Agents that have series, those with a share first. Whoever submits requirements names agents as they like."""
 _UNTOLD: Final = "NaN until there is something to take it of."
 Labels = Mapping[str, str]
 Series = Iterable[tuple[Labels, float | None]]
@@ -71,6 +73,8 @@ def _counts(situation: Situation, shown: Board) -> Iterator[_Family]:
     yield "escalations", "gauge", "Requirements that a human has to decide about.", _one(len(shown.escalations))
     yield "alerts", "gauge", "What a human should know besides.", _one(len(shown.alerts))
     yield "active_agents", "gauge", "Agents that work, or for whom work waits.", _one(len(shown.active_agents))
+    omitted = max(0, len(shown.agents) - _MOST)
+    yield "agents_omitted", "gauge", f"Agents without series: {_MOST} at most have them.", _one(omitted)
     yield "budget_tokens", "gauge", "Tokens that a day may cost.", _one(budget.daily)
     yield "budget_used_tokens", "gauge", "Tokens that this UTC day cost so far.", _one(budget.used)
     yield "budget_remaining_tokens", "gauge", "Tokens that are left of the day's budget.", _one(budget.remaining)
@@ -79,7 +83,7 @@ def _counts(situation: Situation, shown: Board) -> Iterator[_Family]:
 
 
 def _agents(situation: Situation, shown: Board) -> Iterator[_Family]:
-    agents = shown.agents
+    agents = shown.agents[:_MOST]
     done = Counter(
         (one.agent, one.outcome) for record in situation.records.values() for one in attempts(record, situation.at)
     )

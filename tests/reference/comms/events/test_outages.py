@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -93,6 +95,32 @@ async def test_a_postgres_that_answers_nothing(postgres: PostgresServer, served:
         await until(back)
         await book.add("after")
         assert [event.data["content"] for event in await reader.take(1)] == ["after"]
+
+
+async def test_a_postgres_that_hangs_is_told(postgres: PostgresServer, served: Served) -> None:
+    """Also while nobody stores anything; its client waits for an answer even when it is called off. [X5]"""
+
+    async def told() -> tuple[int, str, str]:
+        async with asking(served.url, path="/readyz") as found:
+            part = json.loads(await found.body())["parts"].get("postgres", "")
+        async with asking(served.url, path="/metrics") as metrics:
+            figures = (await metrics.body()).decode()
+        return found.status, part, re.findall(r'^agog_part_up{part="postgres"} (.*)$', figures, re.MULTILINE)[0]
+
+    async def sound() -> bool:
+        return await told() == (200, "ok", "1.0")
+
+    await until(sound)
+    await asyncio.to_thread(postgres.kill, "STOP")
+    try:
+
+        async def down() -> bool:
+            return await told() == (503, "not working; the service's log says why", "0.0")
+
+        await until(down)
+    finally:
+        await asyncio.to_thread(postgres.kill, "CONT")
+    await until(sound)
 
 
 async def terminate(book: Book, name: str) -> int:

@@ -117,3 +117,12 @@ def test_names_of_strangers_break_no_line() -> None:
         told = name.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
         assert value(found, "agent_queue_depth", agent=told) == 1
         assert value(found, "consumer_lag", consumer=told) == 1
+
+
+def test_names_that_somebody_makes_up_do_not_become_series_without_end() -> None:
+    found = read(situation(*(record(f"REQ-{one}", agent=f"agent-{one:03}") for one in range(300))))
+    named = {dict(labels)["agent"] for _, labels in found if "agent" in dict(labels)}
+    assert len(named) == 100
+    assert {"roy", "release", "agent-000"} <= named
+    assert value(found, "agents_omitted") == 300 + 6 - 100
+    assert value(read(situation()), "agents_omitted") == 0

@@ -25,15 +25,35 @@ if [ ! -e "$env_file" ]; then
     echo "quick-start: wrote $env_file with fresh passwords"
 fi
 
-workspace=${AGOG_WORKSPACE:-$(sed -n 's/^AGOG_WORKSPACE=//p' "$env_file" | tail -n 1)}
-mkdir -p "${workspace:-./workspace}"
+# As compose has it: the environment comes before the file.
+setting() { if [ -n "${!1:-}" ]; then printf '%s' "${!1}"; else sed -nE "s/^$1=//p" "$env_file" | tail -n 1 | sed -E "s/^(['\"])(.*)\1\$/\2/"; fi; }
+for name in NATS_SYSTEM_PASSWORD NATS_AGENTS_PASSWORD NATS_JANGAR_PASSWORD; do
+    value=$(setting "$name")
+    # In the C locale, where a range of letters holds these letters only.
+    (LC_ALL=C; [[ $value =~ ^[A-Za-z][A-Za-z0-9]*$ ]]) \
+        || fail "$name is missing, or NATS and its URLs would not read it as it stands. Give it letters and digits, a letter first, in $env_file" 2
+done
+
+workspace=$(setting AGOG_WORKSPACE)
+workspace=${workspace:-./workspace}
+if [ ! -e "$workspace" ]; then
+    mkdir -p "$workspace"
+    # Agents are the user 10001. Who is not root cannot give the folder away, and is told below.
+    if [ "$(id -u)" = 0 ]; then chown 10001:10001 "$workspace"; fi
+fi
 
 "${compose[@]}" --env-file "$env_file" config --quiet || fail "the settings are not whole; compare $env_file with .env.example" 2
 # Debian's compose speaks to the classic builder; a machine with BuildKit may say otherwise.
 if [ "${compose[0]}" = docker-compose ]; then export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-0} COMPOSE_DOCKER_CLI_BUILD=${COMPOSE_DOCKER_CLI_BUILD:-0}; fi
-if ! "${compose[@]}" --env-file "$env_file" up -d; then
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+if ! { "${compose[@]}" --env-file "$env_file" up -d 2>&1 >&3 | tee "$said" >&2; } 3>&1; then
+    if taken=$(grep -o -m 1 -E '[0-9.]+:[0-9]+:? bind: address already in use|Bind for [0-9.]+:[0-9]+ failed: port is already allocated' "$said"); then
+        fail "a port is taken ($taken). Free it, or choose another one in $env_file (AGOG_NATS_PORT, AGOG_MONITOR_PORT, AGOG_HTTP_PORT, AGOG_BOARD_PORT)"
+    fi
     "${compose[@]}" --env-file "$env_file" logs --tail=20 >&2 || true
-    fail "not everything came up; the lines above say why. Free the ports that are taken, or choose others in $env_file"
+    grep -E 'ERROR|Error|unhealthy' "$said" >&2 || true
+    fail "not everything came up; the lines above say why"
 fi
 
 deadline=$((SECONDS + ${AGOG_START_PATIENCE:-120}))
@@ -51,6 +71,8 @@ while :; do
     sleep 1
 done
 echo "quick-start: every part is healthy"
+"${compose[@]}" --env-file "$env_file" exec -T listener test -w /workspace \
+    || echo "quick-start: note: agents (user 10001) cannot write to $workspace; where they have to, chown 10001 it" >&2
 "${compose[@]}" --env-file "$env_file" port comms 8080 | sed 's#^#quick-start: pages     http://#; s#$#/agents#'
 "${compose[@]}" --env-file "$env_file" port orchestrator 8080 | sed 's#^#quick-start: board     http://#; s#$#/orchestrator#'
 echo "quick-start: prove it   deploy/smoke-test.sh"

@@ -30,6 +30,7 @@ class System:
         self.name = f"agogtest{secrets.token_hex(4)}"
         self.folder = folder
         ports = _free_ports(4)
+        self.ports = ports
         self.nats = f"127.0.0.1:{ports[0]}"
         self.http, self.board = (f"http://127.0.0.1:{port}" for port in ports[2:])
         self.token = secrets.token_hex(16)
@@ -45,6 +46,8 @@ class System:
             "AGOG_WORKSPACE": str(workspace),
             "AGOG_IMAGE": f"{self.name}:local",
             "AGOG_HTTP_TOKEN": self.token,
+            # Each of these has a meaning in a URL; the environment comes before what quick-start writes.
+            "POSTGRES_PASSWORD": f"p@ss/w:rd#%41?{self.name}",
             "AGOG_SMOKE_PATIENCE": "15",
             "DOCKER_BUILDKIT": os.environ.get("DOCKER_BUILDKIT", "0"),
             "COMPOSE_DOCKER_CLI_BUILD": os.environ.get("COMPOSE_DOCKER_CLI_BUILD", "0"),
@@ -228,3 +231,24 @@ def test_without_passwords_nothing_starts_and_the_remedy_is_told(system: System)
     refused = system.compose("config")
     assert refused.returncode != 0
     assert "quick-start.sh" in refused.stderr
+
+
+@pytest.mark.parametrize("password", ["", "0123abc", "'a b'", "s$x"])
+def test_a_password_that_nats_would_misread_is_refused_before_anything_starts(system: System, password: str) -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8").replace("_PASSWORD=\n", "_PASSWORD=sound1\n")
+    wrong = example.replace("NATS_AGENTS_PASSWORD=sound1", f"NATS_AGENTS_PASSWORD={password}")
+    (system.folder / "env").write_text(wrong, encoding="utf-8")
+    refused = system.run("deploy/quick-start.sh")
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert "NATS_AGENTS_PASSWORD is missing, or NATS" in refused.stderr
+    assert "letters and digits, a letter first" in refused.stderr
+    assert system.left() == {"containers": [], "volumes": [], "networks": []}
+
+
+def test_a_port_that_is_taken_is_named_last(system: System) -> None:
+    with socket.create_server(("127.0.0.1", system.ports[0])):
+        refused = system.run("deploy/quick-start.sh")
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    last = refused.stderr.splitlines()[-1]
+    assert f"a port is taken (127.0.0.1:{system.ports[0]}" in last
+    assert "AGOG_NATS_PORT" in last

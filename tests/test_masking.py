@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_agog.ledger.codec import may_hold_secret
 from pytest_agog.masking import MASK, hide, known_secrets, mask
 
 SEED = "SUA" + "B2C3D4E5F6G7" * 4 + "ABCDEFG"
@@ -138,6 +141,18 @@ def test_no_password_of_a_url_survives(password: str) -> None:
         "password=,",
         "xoxb-",
         "%3A%2F%2Fa%3A%40",
+        "a://b:c/",
+        "password: |\n a\n",
+        "name: password ",
+        "password: [a",
+        "cookie: a=b; ",
+        "curl -u a",
+        "password\x1b[0m",
+        "aToken",
+        "https://a1",
+        "--a-password ",
+        "<password>",
+        "?a_token=",
     ],
 )
 def test_time_grows_with_the_length_and_not_with_its_square(piece: str) -> None:
@@ -156,8 +171,79 @@ def test_what_a_program_was_given_as_a_secret_is_hidden_wherever_it_prints_it() 
         "GITHUB_TOKEN": "postgresdatabase", "ADMIN_PASSWORD": "short-1", "SMTP_PASSWORD": "123456789012",
         "PATH": "/usr/bin:/usr/local/bin",
     })  # fmt: skip
-    assert secrets == {"s3cret-of-postgres", "s3cret-of-postgres-and-more"}
+    assert secrets >= {"s3cret-of-postgres", "s3cret-of-postgres-and-more"}
+    assert not secrets & {"postgresdatabase", "short-1", "123456789012", "/usr/bin:/usr/local/bin"}
     assert hide(b"s3cret-of-postgres-and-more; s3cret-of-postgres: \xff", secrets) == b"****; ****: \xff"
+
+
+GIVEN = 'p1 a/b"c@\u00e9-long'
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        GIVEN, json.dumps({"x": GIVEN}), json.dumps({"x": GIVEN}, ensure_ascii=False), quote(GIVEN, safe=""),
+        quote(GIVEN), base64.b64encode(GIVEN.encode()).decode(), base64.urlsafe_b64encode(GIVEN.encode()).decode(),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["PGPASSWORD", "DATABASE_URL"])
+def test_what_was_given_is_hidden_in_each_form_that_it_travels_in(printed: str, name: str) -> None:
+    value = GIVEN if name == "PGPASSWORD" else f"postgresql://roy:{quote(GIVEN, safe='')}@db/agog"
+    hidden = hide(f"before {printed} after".encode(), known_secrets({name: value})).decode()
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+    for word in ("-long", "p1", printed[:12]):
+        assert word not in hidden
+
+
+def test_a_key_in_the_environment_is_hidden_line_by_line() -> None:
+    assert hide(PEM.splitlines()[1].encode(), known_secrets({"TLS_PRIVATE_KEY": PEM})) == MASK.encode()
+    assert hide(PEM.splitlines()[0].encode(), known_secrets({"TLS_PRIVATE_KEY": PEM})) == PEM.splitlines()[0].encode()
+
+
+W = "Zq7Xw9Kd2Lm"
+FORMS = (
+    f"postgresql://u:{W}/x@h/db", f"postgresql:\\/\\/u:{W}@h\\/db", f"postgresql:\\u002f\\u002fu:{W}@h",
+    f"https://{W}{W}@github.com/a/b.git", f"Authorization: {W}", f"Cookie: sid={W}", f"set-cookie: s={W}; Path=/",
+    f"--db-password {W}", f"--api-key {W}", f"--nats-password={W}", f"--password '{W} b'", f'["--password", "{W}"]',
+    f"curl -u user:{W} http://h", json.dumps({"pass": W}), json.dumps({"sessionToken": W}), f"PASS={W}",
+    json.dumps({"password": ["x", W]}), f"password=>'{W}'", f'password := "{W}"', f"password=b'{W}'",
+    f"password=SecretStr('{W}')", f"<password>{W}</password>", f'<input name="password" value="{W}">',
+    f"password: >\n  {W}\nnext: 1", f"password: |-\n  {W}\n  {W}", f"password:\n  {W}\n", f"password: !secret {W}",
+    f"- name: DB_PASSWORD\n  value: {W}", json.dumps({"name": "DB_PASSWORD", "value": W}), f"nats_pass={W}",
+    json.dumps(json.dumps({"name": "DB_PASSWORD", "value": W})), f"password\x1b[0m=\x1b[32m{W}\x1b[0m",
+    f"\x1b[34mpassword\x1b[0m: {W}", json.dumps(f"\x1b[34mpassword\x1b[0m: {W}"), f"?token={W}", f"x?a=1&sig={W}",
+    f"AccountKey={W}{W}==", f"npm_{W * 3}", f"hvs.{W * 3}", f"sk_live_{W * 3}", f"AIza{W * 3}", f"SG.{W * 2}.{W * 3}",
+    f"glrt-{W * 2}", f"dckr_pat_{W * 3}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_forms_met_in_the_wild(text: str) -> None:
+    masked = mask(text)
+    assert W not in masked
+    assert mask(masked) == masked
+    assert may_hold_secret(text)
+
+
+@pytest.mark.parametrize("text", [SEED, JWT, f"ghp_{'a1B2' * 9}"])
+def test_the_escaped_end_of_a_line_before_it_saves_no_secret(text: str) -> None:
+    assert mask(json.dumps(f"first\n{text}\nlast")) == json.dumps(f"first\n{MASK}\nlast")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "InvalidToken: a part cannot stand in a subject.", "if not secret:\n    return early", "password:\n  - a: b",
+        "secrets:\n  db_password:\n    file: ./secrets/agents_db_password.txt", "primary_key => 'id'",
+        "secretKeyRef:\n  name: agog\n  key: dsn", "docker run -u 1000:1000 image", "PWD=/root/project1",
+        '{"name": "PATH", "value": "/usr/bin1"}', "http://host:8080/a@b", "http://[::1]:8080/x/y@z", "passes: |\n  all",
+        "https://first.name2024@example.com/", "pass: step2of3done", "design=aaaaaaaa", "Cookie: a=1; b=2",
+        "--token 1000",
+    ],
+)  # fmt: skip
+def test_what_resembles_them_stays(text: str) -> None:
+    assert mask(text) == text
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def judge_process(ledger: Ledger, arguments: ProcessArguments) -> Verdict:
 
 def _printed(ledger: Ledger, process: _Process, text: str) -> bool:
     for stream in ("stdout", "stderr"):
-        whole = b"".join(ledger.payloads[fact.payload] for fact in process.output if fact.stream == stream)
+        whole = b"".join(ledger.payloads.original(fact.payload) for fact in process.output if fact.stream == stream)
         if text.encode() in whole:
             return True
     return False

@@ -95,7 +95,7 @@ def _write_payloads(folder: Path, payloads: Payloads) -> None:
     with (folder / SMALL).open("wb") as file:
         for key in payloads:
             data = _without_secrets(payloads[key])
-            is_masked = data is not payloads[key]
+            is_masked = data is not payloads[key] or payloads.is_shown_masked(key)
             if len(data) > LARGE_FROM:
                 (folder / LARGE).mkdir(exist_ok=True)
                 (folder / LARGE / (key + _MASKED if is_masked else key)).write_bytes(data)
@@ -114,8 +114,10 @@ def _without_secrets(data: bytes) -> bytes:
     """`data`, or masked bytes in its place when it is text that holds a secret."""
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data
+    except UnicodeDecodeError:  # each byte as a character, so that none is lost
+        text = data.decode("latin-1")
+        result = codec.masked(text) if codec.may_hold_secret(text) else text
+        return data if result == text else str(result).encode("latin-1")
     if not codec.may_hold_secret(text):
         return data
     try:

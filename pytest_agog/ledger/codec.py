@@ -32,11 +32,15 @@ _CHAIN: Final = re.compile(rb',"chain":"([0-9a-f]{64})"\}\Z')
 _SUSPICIOUS: Final = (
     ":/",
     "eyj",
-    "passw",
-    "passphrase",
-    "_pass",
-    "pgpass",
+    ":\\",
+    "pass",
+    "pwd",
     "secret",
+    "account",
+    "master",
+    "encryption",
+    "curl",
+    "sig",
     "api",
     "token",
     "authorization",
@@ -54,6 +58,17 @@ _SUSPICIOUS: Final = (
     "ghr_",
     "github_pat_",
     "glpat-",
+    "glrt-",
+    "gldt-",
+    "k_live_",
+    "aiza",
+    "npm_",
+    "pypi-",
+    "hvs.",
+    "ya29.",
+    "dckr_pat_",
+    "sg.",
+    "xapp-",
     "xox",
     "sk-",
     "agogt_",
@@ -88,13 +103,37 @@ def masked(value: Any) -> Any:
     if isinstance(value, str):
         return mask(value.encode("utf-8", "replace").decode("utf-8"))
     if isinstance(value, Mapping):
+        pair = _is_pair(value)
         return {
-            masked(key): MASK if is_secret_name(str(key)) and _is_told(inner) else masked(inner)
+            masked(key): hidden(inner)
+            if is_secret_name(str(key)) or (pair and key == "value") or _is_token(key, inner)
+            else masked(inner)
             for key, inner in value.items()
         }
     if isinstance(value, (list, tuple)):
         return [masked(inner) for inner in value]
     return value
+
+
+def hidden(value: Any) -> Any:
+    """What stands under a secret's name: words and numbers are one, also in a list; all else is looked into."""
+    if isinstance(value, (list, tuple)):
+        return [hidden(inner) for inner in value]
+    return MASK if _is_told(value) else masked(value)
+
+
+def _is_token(key: Any, value: Any) -> bool:
+    """A name that is a secret's only with a value that looks like one."""
+    if not isinstance(key, str) or not isinstance(value, str) or key.lower() not in ("token", "pass", "pwd"):
+        return False
+    text = f'"{key}":"{value}"'
+    return mask(text) != text
+
+
+def _is_pair(value: Mapping[Any, Any]) -> bool:
+    """A name and a value as members, as environments of containers are written."""
+    name = value.get("name", value.get("Name", value.get("key")))
+    return "value" in value and isinstance(name, str) and is_secret_name(name)
 
 
 def _is_told(value: Any) -> bool:

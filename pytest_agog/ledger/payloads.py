@@ -23,6 +23,7 @@ class Payloads:
         self._json_bytes = 0
         self._tokens: dict[PayloadId, int] = {}
         self._masked: set[PayloadId] = set()
+        self._originals: dict[PayloadId, bytes] = {}
         self.met_masked = False
         """Whether a payload was read of which the bundle holds only a masked form; whoever asks sets it back."""
 
@@ -31,6 +32,22 @@ class Payloads:
         key = hashlib.sha256(data).hexdigest()
         # The first key is handed out again, so that a million facts share the text of their ids.
         return self._entries.setdefault(key, (key, data))[0]
+
+    def put_masked(self, original: bytes, shown: bytes) -> PayloadId:
+        """Store what may be shown under the id of the original, which stays in memory: claims are judged on it."""
+        key = hashlib.sha256(original).hexdigest()
+        if shown != original:
+            self._originals[key] = original
+        return self._entries.setdefault(key, (key, shown))[0]
+
+    def original(self, key: PayloadId) -> bytes:
+        """The bytes that claims are judged on, never to be shown. Of a bundle there is only what it holds."""
+        found = self._originals.get(key)
+        return self[key] if found is None else found
+
+    def is_shown_masked(self, key: PayloadId) -> bool:
+        """Whether what is stored is not the original."""
+        return key in self._originals or key in self._masked
 
     def adopt(self, key: PayloadId, data: bytes) -> None:
         """Store `data` under an id that a bundle gives: a masked payload keeps the id of the original."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal
 
 from pytest_agog import masking
@@ -47,11 +47,10 @@ async def execute(
     ledger.append(ProcessStarted(name, shown_command(command), process.pid))
     finished = await process.communicate(stdin, seconds=timeout)
     secrets = masking.known_secrets({**inherited(), **environment})
-    finished = dataclasses.replace(
+    record_end(ledger, name, finished, time.monotonic() - began, secrets)
+    return dataclasses.replace(
         finished, stdout=masking.hide(finished.stdout, secrets), stderr=masking.hide(finished.stderr, secrets)
     )
-    record_end(ledger, name, finished, time.monotonic() - began)
-    return finished
 
 
 def shown_command(command: Sequence[str]) -> tuple[str, ...]:
@@ -66,16 +65,19 @@ def shown_command(command: Sequence[str]) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def record_end(ledger: Ledger, name: str, finished: Finished, seconds: float) -> None:
-    """Write down what a process printed, masked, and how it ended."""
+def record_end(ledger: Ledger, name: str, finished: Finished, seconds: float, secrets: Collection[str] = ()) -> None:
+    """Write down what a process printed and how it ended. It is shown masked, and judged as it was."""
     streams: tuple[tuple[Literal["stdout", "stderr"], bytes], ...] = (
         ("stdout", finished.stdout),
         ("stderr", finished.stderr),
     )
     for stream, data in streams:
         if data:
-            masked = masking.mask(data.decode("utf-8", "replace")).encode("utf-8", "replace")
-            ledger.append(ProcessOutput(name, stream, ledger.payloads.put(masked)))
+            text = data.decode("utf-8", "replace")
+            hidden = masking.hide(data, secrets).decode("utf-8", "replace")
+            masked = masking.mask(hidden)
+            shown = data if masked == text else masked.encode("utf-8", "replace")
+            ledger.append(ProcessOutput(name, stream, ledger.payloads.put_masked(data, shown)))
     ledger.append(ProcessExited(name, finished.exit, seconds, finished.timed_out))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from pytest_agog.errors import UsageError
+from pytest_agog.reference.arriving import Arriving
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -32,7 +33,8 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an app until `stop`."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, protocol: type[Arriving] = Arriving) -> None:
+        self._protocol = protocol
         self._socket = listening(host, port)
         name, number = self._socket.getsockname()[:2]
         self.url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
@@ -45,7 +47,7 @@ class HttpServer:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", server_header=False,
             proxy_headers=False,  # whom to believe about whom a request is from is the door's business
-            timeout_graceful_shutdown=_GRACE, timeout_keep_alive=30,
+            timeout_graceful_shutdown=_GRACE, timeout_keep_alive=30, http=self._protocol, ws="none",
         )  # fmt: skip
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-from pytest_agog.masking import MASK, mask
+from pytest_agog.masking import MASK, is_secret_name, mask
 
 TAB_SIZE: Final = 4
 LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -155,8 +155,11 @@ def masked(value: Any) -> Any:
 
 
 def _masked_member(key: str, member: Any) -> Any:
-    if isinstance(member, (str, bytes)) and mask(f"{key}=x") != f"{key}=x":
-        return MASK
+    if is_secret_name(key) or mask(f"{key}=x") != f"{key}=x":
+        if isinstance(member, (list, tuple)):
+            return [_masked_member(key, one) for one in member]
+        if isinstance(member, (str, bytes)) and member:
+            return MASK
     return masked(member)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import string
@@ -290,6 +291,34 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     assert found.payloads.json(structured) == {"password": "****", "name": "x", "n": [1]}
     assert found.payloads[plain] == b"connecting to postgresql://agog:****@db/x"
     assert [type(one.fact) for one in found] == [type(one.fact) for one in ledger]
+
+
+def test_what_is_shown_masked_is_saved_masked_and_known_as_such(tmp_path: Path) -> None:
+    ledger = Ledger()
+    key = ledger.payloads.put_masked(b"it is hunter2", b"it is ****")
+    binary = ledger.payloads.put(b"\xff\xfe password=hunter2 \xff")
+    pair = ledger.payloads.put(
+        b'{"env": [{"name": "DB_PASSWORD", "value": "hunter2"}], "password": ["hunter2", {"x": 1}],'
+        b' "token": "hunter2abcdef012345"}'
+    )
+    assert (ledger.payloads.original(key), ledger.payloads[key]) == (b"it is hunter2", b"it is ****")
+    ledger.append(NoticeSeen("roy", "R", 1, key, "x"))
+    folder = tmp_path / "bundle"
+    bundle.write(folder, ledger, {})
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert b"hunter2" not in data, path
+            assert base64.b64encode(b" password=hunter2")[4:-4] not in data, path
+    assert bundle.check_integrity(folder) == []
+    found = bundle.read(folder).ledger.payloads
+    assert found.json(pair) == {
+        "env": [{"name": "DB_PASSWORD", "value": "****"}], "password": ["****", {"x": 1}], "token": "****",
+    }  # fmt: skip
+    assert found[binary] == b"\xff\xfe password=**** \xff"
+    found.met_masked = False
+    assert found.original(key) == b"it is ****"
+    assert found.met_masked
 
 
 def test_surrogates_do_not_stop_a_bundle(tmp_path: Path) -> None:

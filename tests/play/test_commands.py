@@ -218,6 +218,29 @@ async def test_run_compares_the_exit_status_and_feeds_stdin_and_environment(scen
     assert (result.outcome, set(outcomes(result).values())) == ("passed", {"passed"})
 
 
+async def test_output_is_judged_as_it_was_and_shown_without_secrets(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_PASSWORD", "given-by-name-1")
+    monkeypatch.setenv("MY_URL", "postgresql://roy:within%20a-url-1@db/agog")
+    code = """
+    import os
+    print("password=hunter2-in-the-open")
+    print("it is", os.environ["MY_PASSWORD"], "and within a-url-1")
+    """
+    result = await scene.play(
+        steps=[{"run": {"command": scene.script("s.py", code), "as": "says"}}],
+        proof=[
+            claim("process", "open", name="says", output_contains="password=hunter2-in-the-open"),
+            claim("process", "named", name="says", output_contains="it is given-by-name-1"),
+            claim("process", "hidden", name="says", output_contains="****"),
+        ],
+    )
+    assert outcomes(result) == {"open": "passed", "named": "passed", "hidden": "failed"}
+    (printed,) = result.ledger.of(ProcessOutput)
+    assert result.ledger.payloads.text(printed.fact.payload) == "password=****\nit is **** and ****\n"
+
+
 @pytest.mark.parametrize(
     ("command", "more", "message"),
     [

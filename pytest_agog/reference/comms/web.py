@@ -47,6 +47,7 @@ MAX_RUNS: Final = 500
 EVENTS_PATH: Final = "/api/agents/events"
 EVENTS: Final = "events"
 """The part of the service that listens, in `/readyz`."""
+_DOWN: Final = "not working"
 _AWAY: Final = "Postgres is away; try again in a moment"
 _TROUBLES: Final = (psycopg.Error, OSError, TimeoutError, ServiceError)
 """What being without Postgres looks like."""
@@ -244,7 +245,11 @@ class _Api:
     async def ready(self, _: Request) -> Response:
         """Reasons are told part by part; what Postgres or NATS said in detail stands in the log."""
         readiness = self._web.readiness()
-        states = self._web.watch.told | readiness.parts  # what the service itself knows counts, and decides
+        seen = self._web.watch.told
+        states = seen | readiness.parts  # what the service itself knows counts, and decides
+        if seen.get("postgres") == _DOWN:  # one that hangs is noticed late by whoever waits for its answer
+            states["postgres"] = _DOWN
+            readiness = replace(readiness, ready=False)
         parts = {part: "ok" if state == "ok" else _plainly(state) for part, state in states.items()}
         status = "ready" if readiness.ready else "not ready"
         headers = _PLAIN if readiness.ready else {**_PLAIN, "Retry-After": RETRY_AFTER}

@@ -70,7 +70,8 @@ def identify(scope: Scope, trusted: tuple[Network, ...]) -> Client:
             address = told
             if not _among(told, trusted):
                 break
-    return Client(_name(address), local=address == peer and peer.is_loopback, secure=secure)
+    forwarded = bool(_header(scope, b"x-forwarded-for") or _header(scope, b"forwarded"))
+    return Client(_name(address), local=address == peer and peer.is_loopback and not forwarded, secure=secure)
 
 
 def _header(scope: Scope, name: bytes) -> str:
@@ -80,8 +81,13 @@ def _header(scope: Scope, name: bytes) -> str:
 
 
 def _address(text: str) -> _Address | None:
+    """Some proxies write the port as well: `192.0.2.7:443`, `[2001:db8::7]:443`."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        found = ipaddress.ip_address(text.partition("%")[0].removeprefix("[").removesuffix("]"))
+        found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:

@@ -10,6 +10,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -29,6 +30,8 @@ METRICS: Final = "/metrics"
 RETRY_STREAM: Final = 5
 """Seconds after which a reader may try again whether there is room."""
 _PLAIN: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _CHALLENGE: Final = 'Bearer realm="agog"'
 
 
@@ -71,7 +74,7 @@ class Door:
             return
         path = scope["path"]
         if path in OPEN:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _guarded(send))
             return
         visitor = self._visitor(scope)
         answer = self._limited(visitor, path) or await self._unless_known(visitor, scope, receive)
@@ -79,8 +82,12 @@ class Door:
             await answer(scope, receive, send)
         elif path in self._paths and scope["method"] == "GET":
             await self._stream(visitor, scope, receive, send)
+        elif scope["method"] not in _HARMLESS and _is_from_elsewhere(scope):  # loopback is in reach of every browser
+            await JSONResponse({"error": "a page of another site changes nothing here"}, 403, _PLAIN)(
+                scope, receive, send
+            )
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _guarded(send))
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and self._settings.keyring is not None:  # there are none behind this door
@@ -223,6 +230,31 @@ def _is_of_browser(scope: Scope) -> bool:
 def _is_from_elsewhere(scope: Scope) -> bool:
     """Browsers say so; other clients have no cookies that somebody could misuse."""
     return _header(scope, b"sec-fetch-site") not in ("", "same-origin", "none")
+
+
+def _guarded(send: Send) -> Send:
+    """`send`, so that each answer says that it is what it says and is not to be kept, unless it says otherwise; and a
+    redirect leads to a path of this service, whatever host and scheme the request seemed to have.
+    """
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+            named = {name for name, _ in headers}
+            headers += [(name, value) for name, value in _ALWAYS if name not in named]
+            message = {
+                **message,
+                "headers": [(name, _near(value) if name == b"location" else value) for name, value in headers],
+            }
+        await send(message)
+
+    return guarded
+
+
+def _near(location: bytes) -> bytes:
+    found = urlsplit(location.decode("latin-1"))
+    path = found.path + (f"?{found.query}" if found.query else "")
+    return signing.here(path).encode("latin-1")
 
 
 def _header(scope: Scope, name: bytes) -> str:

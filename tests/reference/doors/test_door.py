@@ -208,6 +208,38 @@ async def test_forms_of_other_sites_sign_nobody_in_or_out(house: Open) -> None:
         assert "Set-Cookie" not in answer.headers
 
 
+async def test_a_page_of_another_site_changes_nothing_also_without_tokens(house: Open) -> None:
+    there = await house(DoorSettings())
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        answer = await there.client.post("/agents", headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == status, site
+    assert (await there.client.post("/agents")).status_code == 200
+    assert (await there.client.get("/agents", headers={"Sec-Fetch-Site": "cross-site"})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/agents", "/nowhere", "/metrics"])
+async def test_each_answer_is_what_it_says_and_is_not_kept(house: Open, path: str) -> None:
+    there = await house(_settings())
+    for method in ("GET", "PUT"):
+        answer = await there.client.request(method, path, headers=_bearer(TOKEN))
+        assert (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"]) == ("nosniff", "no-store")
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "a.example:1"])
+async def test_a_redirect_does_not_follow_the_host_that_was_named(house: Open, host: str) -> None:
+    there = await house(DoorSettings())
+    answer = await there.client.get("/api/agents/runs/?x=a%20b", headers={"Host": host})
+    assert (answer.status_code, answer.headers["Location"]) == (307, "/api/agents/runs?x=a%20b")
+
+
+async def test_what_came_through_a_proxy_is_not_of_this_machine(house: Open) -> None:
+    there = await house(DoorSettings(limits=Limits(requests=SLOW)))
+    for header in ({"X-Forwarded-For": "192.0.2.1"}, {"Forwarded": "for=192.0.2.1"}):
+        answers = [(await there.client.get("/agents", headers=header)).status_code for _ in range(4)]
+        assert answers[-1] == 429
+    assert (await there.client.get("/agents")).status_code == 200
+
+
 FORMS = (b"", b"token=", b"token=%ff", b"\xff\xfe", b"token=" + b"x" * 30_000, b"&" * 1000)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.harness import Result, result
 from pytest_agog.checks.base import Check
 from pytest_agog.checks.registry import builtin_checks
-from pytest_agog.ledger import facts
+from pytest_agog.ledger import answers, facts
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.values import Strict
 from pytest_agog.wire import deliverables, subjects
@@ -79,7 +79,7 @@ def _ledger() -> Ledger:
         rows.append({"seq": sequence, "stream_seq": sequence, "content": message["content"], "kind": "message"})
     table = "workflow_comms.agent_messages"
     lines = "\n".join(map(json.dumps, rows)).encode()
-    ledger.append(facts.RowsSeen(f"rows:{table}:", table, ledger.payloads.put(lines), len(rows)))
+    ledger.append(answers.RowsSeen(f"rows:{table}:", table, ledger.payloads.put(lines), len(rows)))
     ledger.append(facts.Barrier({"agent-comms": sequence}))
     return ledger
 
@@ -113,18 +113,18 @@ def _chain(ledger: Ledger) -> None:
 def _surroundings(ledger: Ledger) -> None:
     config = {"subjects": ["argo.workflow.>"], "storage": "file", "retention": "limits", "max_msgs": -1}
     ledger.append(
-        facts.StreamSeen("stream:agent-comms", "agent-comms", exists=True, config=config, state={"messages": 9})
+        answers.StreamSeen("stream:agent-comms", "agent-comms", exists=True, config=config, state={"messages": 9})
     )
     ledger.append(
-        facts.ConsumerSeen("consumer:agent-comms:c", "agent-comms", "c", exists=True, state={"num_pending": 0})
+        answers.ConsumerSeen("consumer:agent-comms:c", "agent-comms", "c", exists=True, state={"num_pending": 0})
     )
-    ledger.append(facts.TableSeen("table:t", "t", exists=True, columns={"id": "uuid"}, indexes=(("id",),)))
+    ledger.append(answers.TableSeen("table:t", "t", exists=True, columns={"id": "uuid"}, indexes=(("id",),)))
     file = ledger.payloads.put(_report(1).encode())
-    ledger.append(facts.FileSeen("file:report.md", "report.md", exists=True, payload=file))
+    ledger.append(answers.FileSeen("file:report.md", "report.md", exists=True, payload=file))
     ledger.append(facts.ProcessStarted("demo", ("agog", "demo"), 1))
     ledger.append(facts.ProcessExited("demo", 0, 1.0))
     ledger.append(
-        facts.HttpSeen(
+        answers.HttpSeen(
             "http:GET:/healthz", "GET", "http://h/healthz", 200, payload=ledger.payloads.put(b'{"ok": true}')
         )
     )

@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 from benchmarks.harness import Result, result
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.deliverables.publishing import EXPECTED_HEADER
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import deliverables as wire
 
 SIZE = 40_000

@@ -27,8 +27,8 @@ import psycopg
 from nats.aio.client import Client
 
 from benchmarks.harness import Result, result
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from pytest_agog.wire.comms import AgentMessage, run_subject
 
 READERS: Final = 100

@@ -22,8 +22,8 @@ from benchmarks.harness import Result, result
 from pytest_agog.reference.comms.migrating import migrate
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM
 from pytest_agog.reference.comms.storing import store
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from pytest_agog.wire.comms import AgentMessage, run_subject
 from pytest_agog.wire.comms_rows import Row, normalise
 

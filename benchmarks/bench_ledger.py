@@ -17,8 +17,8 @@ from benchmarks.harness import Result, result
 from pytest_agog.ledger import bundle
 from pytest_agog.ledger.facts import MessageSeen, MessageStored
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.recorder import Recorder
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.ledger.recording.recorder import Recorder
+from pytest_agog.stage.servers.nats import NatsServer
 
 MESSAGES = 100_000
 SIZE = 700

@@ -28,7 +28,7 @@ from pytest_agog.reference.orchestrator.running.control import ADVANCE
 from pytest_agog.reference.orchestrator.running.orchestrator import Orchestrator
 from pytest_agog.reference.orchestrator.settings import OrchestratorSettings
 from pytest_agog.reference.orchestrator.state.record import Record
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire.orchestration import CommandRun
 
 CHAINS = 60

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness import Result, alternating, result
-from pytest_agog.play.generate import report
+from pytest_agog.play.agents.generate import report
 from pytest_agog.play.play import PlayOptions, play
 from pytest_agog.play.vocabulary import vocabulary
 from pytest_agog.scenario.load import load
 from pytest_agog.scenario.scenario import Scenario
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.stage.stage import StageOptions
-from pytest_agog.stage.targets import REFERENCE
+from pytest_agog.stage.target.targets import REFERENCE
 
 ONE_TURN, RATE, GENERATED = 400.0, 0.2, 5.0
 MANY = 20_000

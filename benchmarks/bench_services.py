@@ -14,12 +14,12 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.harness import Result, alternating, milliseconds, result
-from pytest_agog.stage.binaries import nats_server
-from pytest_agog.stage.cluster import NatsCluster
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.pgcache import Template
-from pytest_agog.stage.pool import PostgresPool
-from pytest_agog.stage.postgres import PostgresOptions, PostgresServer
+from pytest_agog.stage.machine.binaries import nats_server
+from pytest_agog.stage.servers.cluster import NatsCluster
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.pgcache import Template
+from pytest_agog.stage.servers.pool import PostgresPool
+from pytest_agog.stage.servers.postgres import PostgresOptions, PostgresServer
 
 NATS_READY, DATABASE_READY, CLUSTER_READY = 50.0, 150.0, 3000.0
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
-from pytest_agog.stage.cluster import NatsCluster
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.targets import REFERENCE
+from pytest_agog.stage.servers.cluster import NatsCluster
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.target.targets import REFERENCE
 
 ROUNDS: Final = 2
 REPORT: Final = "# Report\n\n" + "All lots are traced to their origin. " * 1_100

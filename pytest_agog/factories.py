@@ -41,9 +41,9 @@ def agog_nats_proc(
 
     @pytest.fixture(scope=scope)
     def agog_nats(request: pytest.FixtureRequest) -> Generator[Nats]:
-        from pytest_agog.stage.cluster import NatsCluster
-        from pytest_agog.stage.nats import NatsOptions, NatsServer
-        from pytest_agog.stage.targets import REFERENCE
+        from pytest_agog.stage.servers.cluster import NatsCluster
+        from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
+        from pytest_agog.stage.target.targets import REFERENCE
 
         async def prepare() -> None:
             await REFERENCE.prepare_streams(server.url, servers)
@@ -105,9 +105,9 @@ def agog_postgres_noproc(*, dsn: str | None = None, scope: Scope = "function") -
     def agog_postgres(request: pytest.FixtureRequest) -> Generator[Postgres]:
         import secrets
 
-        from pytest_agog.stage.external import ExternalPostgres
-        from pytest_agog.stage.pgcache import Template
-        from pytest_agog.stage.targets import REFERENCE
+        from pytest_agog.stage.servers.external import ExternalPostgres
+        from pytest_agog.stage.servers.pgcache import Template
+        from pytest_agog.stage.target.targets import REFERENCE
 
         found = dsn or run_of(request.config).options.postgres_dsn
         if not found:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from pytest_agog.ledger.pages import executable, missing
+from pytest_agog.ledger.probing.pages import executable, missing
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

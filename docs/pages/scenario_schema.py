@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pytest_agog.play.vocabulary import vocabulary
-from pytest_agog.scenario.schema import schema
+from pytest_agog.scenario.describing.schema import schema
 
 
 def page() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_agog.play.vocabulary import vocabulary
-from pytest_agog.scenario.reference_page import reference_page
+from pytest_agog.scenario.describing.reference_page import reference_page
 
 
 def page() -> str:

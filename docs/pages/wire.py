@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pytest_agog.scenario.meanings import WithMeanings
+from pytest_agog.scenario.describing.meanings import WithMeanings
 from pytest_agog.values import format_duration
 from pytest_agog.wire import comms, examples, notices, streams, tables, users
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import StringConstraints, model_validator
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
-from pytest_agog.checks.telling import short
-from pytest_agog.ledger.auth_facts import AuthSeen, AuthTry
+from pytest_agog.checks.evidence.telling import short
+from pytest_agog.ledger.answers import AuthSeen, AuthTry
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import AuthProbe
 from pytest_agog.values import Strict

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
-from pytest_agog.checks.telling import listed, plural, short
-from pytest_agog.ledger.facts import FileSeen
+from pytest_agog.checks.evidence.telling import listed, plural, short
+from pytest_agog.ledger.answers import FileSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import FileProbe, Probe
 from pytest_agog.stacks.judging import RULES, File, Judged, judge

@@ -7,12 +7,13 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from pytest_agog.checks import accounting
-from pytest_agog.checks.accounting import Accounting, Lost
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
-from pytest_agog.checks.selecting import SubjectPattern
-from pytest_agog.checks.telling import clock, excerpt, listed, of_messages, plural, short
-from pytest_agog.ledger.facts import Barrier, ComponentActed, ConsumerSeen, ServerSeen, StreamSeen
+from pytest_agog.checks.evidence import accounting
+from pytest_agog.checks.evidence.accounting import Accounting, Lost
+from pytest_agog.checks.evidence.selecting import SubjectPattern
+from pytest_agog.checks.evidence.telling import clock, excerpt, listed, of_messages, plural, short
+from pytest_agog.ledger.answers import ConsumerSeen, StreamSeen
+from pytest_agog.ledger.facts import Barrier, ComponentActed, ServerSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.values import Strict, format_duration
 

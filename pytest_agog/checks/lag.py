@@ -8,8 +8,8 @@ from pydantic import StringConstraints
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
-from pytest_agog.checks.telling import short
-from pytest_agog.ledger.facts import ConsumerSeen
+from pytest_agog.checks.evidence.telling import short
+from pytest_agog.ledger.answers import ConsumerSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import ConsumerProbe
 from pytest_agog.values import Strict

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
 
-from pytest_agog.checks import reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
-from pytest_agog.checks.telling import MAX_EVIDENCE, clock, excerpt, listed, plural, short
+from pytest_agog.checks.evidence import reports
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, excerpt, listed, plural, short
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.facts import NoticeSeen
 from pytest_agog.ledger.ledger import Ledger

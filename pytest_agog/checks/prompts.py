@@ -7,13 +7,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from pytest_agog.checks import overlap, reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
-from pytest_agog.checks.overlap import Shared
-from pytest_agog.checks.reports import Report
-from pytest_agog.checks.telling import MAX_EVIDENCE, clock, excerpt, percent, plural, short
-from pytest_agog.ledger.facts import AgentSpawned, PayloadId
+from pytest_agog.checks.evidence import overlap, reports
+from pytest_agog.checks.evidence.overlap import Shared
+from pytest_agog.checks.evidence.reports import Report
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, excerpt, percent, plural, short
+from pytest_agog.ledger.facts import AgentSpawned
 from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.ledger.payloads import PayloadId
 from pytest_agog.values import Share, Strict, format_size
 from pytest_agog.wire import subjects
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import StringConstraints
 
-from pytest_agog.checks import roadmap_text
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
-from pytest_agog.checks.orchestrated import revisions_of
+from pytest_agog.checks.evidence import roadmap_text
+from pytest_agog.checks.evidence.orchestrated import revisions_of
+from pytest_agog.checks.evidence.roadmap_text import STATUS, Roadmap
+from pytest_agog.checks.evidence.telling import close_names, excerpt, listed, short
 from pytest_agog.checks.requirements import RequirementId
-from pytest_agog.checks.roadmap_text import STATUS, Roadmap
-from pytest_agog.checks.telling import close_names, excerpt, listed, short
-from pytest_agog.ledger.facts import FileSeen
+from pytest_agog.ledger.answers import FileSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import FileProbe
 from pytest_agog.values import DataFile, Strict

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, StringConstraints
 
-from pytest_agog.checks import reports
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
+from pytest_agog.checks.evidence import reports
+from pytest_agog.checks.evidence.orchestrated import Spawn, of_spawn, spawns_of, unreadable
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, close_names, listed, of_message, plural, short
 from pytest_agog.checks.messages import AT_LEAST_ONE
-from pytest_agog.checks.orchestrated import Spawn, of_spawn, spawns_of, unreadable
-from pytest_agog.checks.telling import MAX_EVIDENCE, clock, close_names, listed, of_message, plural, short
 from pytest_agog.errors import InvalidToken
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.values import Bound, Strict

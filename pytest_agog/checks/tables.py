@@ -8,14 +8,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
-from pytest_agog.checks import feeding
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
-from pytest_agog.checks.conditions import Columns, fitting, nearest
-from pytest_agog.checks.feeding import Matched, Row
+from pytest_agog.checks.evidence import feeding
+from pytest_agog.checks.evidence.conditions import Columns, fitting, nearest
+from pytest_agog.checks.evidence.feeding import Matched, Row
+from pytest_agog.checks.evidence.telling import close_names, described, excerpt, listed, of_message, plural, short
 from pytest_agog.checks.messages import AT_LEAST_ONE
-from pytest_agog.checks.telling import close_names, described, excerpt, listed, of_message, plural, short
-from pytest_agog.ledger.facts import RowsSeen, TableSeen
+from pytest_agog.ledger.answers import RowsSeen, TableSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import Probe, RowsProbe, TableProbe
 from pytest_agog.values import Bound, Strict, Where, look_up

@@ -14,7 +14,7 @@ from pytest_agog.cli.options import Json
 from pytest_agog.errors import BadInput, Exit, NoScenario, WouldOverwrite
 
 if TYPE_CHECKING:
-    from pytest_agog.scenario.lint import Report
+    from pytest_agog.scenario.linting.lint import Report
     from pytest_agog.scenario.vocabulary import Vocabulary
 
 Data = Annotated[
@@ -53,7 +53,7 @@ def lint(
 
     Example: agog lint scenarios/
     """
-    from pytest_agog.scenario.lint import lint as look
+    from pytest_agog.scenario.linting.lint import lint as look
 
     paths, missing = _scenario_files(files)
     words = _vocabulary()
@@ -119,7 +119,7 @@ def schema(
 
     Example: agog schema --out scenario.schema.json
     """
-    from pytest_agog.scenario.schema import schema as made
+    from pytest_agog.scenario.describing.schema import schema as made
 
     text = json.dumps(made(_vocabulary()), ensure_ascii=False, indent=2) + "\n"
     if out is None:
@@ -144,8 +144,8 @@ def new(
 
     Example: agog new customer-search --theme messages --out scenarios/search.yaml
     """
+    from pytest_agog.scenario.describing.starter import starter
     from pytest_agog.scenario.problems import shown_path
-    from pytest_agog.scenario.starter import starter
 
     text = starter(name, theme)
     path = Path(f"{name}.yaml") if out is None else out
@@ -179,9 +179,9 @@ def explain(
 
     Example: agog explain deliverable
     """
-    from pytest_agog.scenario import explain as explaining
-    from pytest_agog.scenario.reference_page import markdown as as_markdown
-    from pytest_agog.scenario.reference_page import reference_page
+    from pytest_agog.scenario.describing import explain as explaining
+    from pytest_agog.scenario.describing.reference_page import markdown as as_markdown
+    from pytest_agog.scenario.describing.reference_page import reference_page
 
     words = _vocabulary()
     if word is None and not every and not as_json:

@@ -68,11 +68,11 @@ async def _play(scenario: Scenario, folder: Path, progress: Callable[[str], None
     import asyncio
 
     from pytest_agog.play.play import PlayOptions, play
-    from pytest_agog.stage.pgcache import Template
-    from pytest_agog.stage.pool import PostgresPool
-    from pytest_agog.stage.postgres import PostgresOptions
+    from pytest_agog.stage.servers.pgcache import Template
+    from pytest_agog.stage.servers.pool import PostgresPool
+    from pytest_agog.stage.servers.postgres import PostgresOptions
     from pytest_agog.stage.stage import StageOptions
-    from pytest_agog.stage.targets import REFERENCE
+    from pytest_agog.stage.target.targets import REFERENCE
 
     # Started only if the scenario needs it.
     postgres = PostgresPool(
@@ -88,7 +88,7 @@ async def _play(scenario: Scenario, folder: Path, progress: Callable[[str], None
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
     """A temporary folder; should the process be killed, its watchdog removes it."""
-    from pytest_agog.stage.spawning import SPAWNER
+    from pytest_agog.stage.machine.spawning import SPAWNER
 
     folder = Path(tempfile.mkdtemp(prefix="agog-demo-"))
     SPAWNER.watchdog.add_folder(folder)

@@ -20,12 +20,12 @@ from pytest_agog.cli.doors import TokenFile, door, handed_on
 from pytest_agog.cli.options import Json
 from pytest_agog.cli.serve import TIMES
 from pytest_agog.errors import BadInput, UsageError
-from pytest_agog.stage.parts import Part, PartProcess
-from pytest_agog.stage.targets import REFERENCE_CREW
+from pytest_agog.stage.target.parts import Part, PartProcess
+from pytest_agog.stage.target.targets import REFERENCE_CREW
 
 if TYPE_CHECKING:
-    from pytest_agog.stage.nats import NatsServer
-    from pytest_agog.stage.postgres import PostgresServer
+    from pytest_agog.stage.servers.nats import NatsServer
+    from pytest_agog.stage.servers.postgres import PostgresServer
 
 PARTS: Final = ("nats", "postgres", "comms", "orchestrator", "listener")
 _NEEDS: Final = {"comms": ("nats", "postgres"), "orchestrator": ("nats",), "listener": ("nats",)}
@@ -124,7 +124,7 @@ def _folder(data: Path | None) -> Iterator[Path]:
             raise BadInput(f"--data {data} is no folder to write to ({error.strerror or error}). Give one.") from None
         yield data.absolute()
         return
-    from pytest_agog.stage.spawning import SPAWNER
+    from pytest_agog.stage.machine.spawning import SPAWNER
 
     folder = Path(tempfile.mkdtemp(prefix="agog-up-"))
     SPAWNER.watchdog.add_folder(folder)  # should we be killed
@@ -144,8 +144,8 @@ def _nats(folder: Path, port: int, *, keep: bool) -> Iterator[NatsServer]:
     """
     import asyncio
 
-    from pytest_agog.stage.nats import NatsOptions, NatsServer
-    from pytest_agog.stage.targets import REFERENCE
+    from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
+    from pytest_agog.stage.target.targets import REFERENCE
 
     server = NatsServer(folder / "nats", NatsOptions(port=port, keep_data=keep))
     try:
@@ -167,9 +167,9 @@ def _postgres(folder: Path, *, keep: bool) -> Iterator[str]:
     Raises:
         ServiceDidNotStart: it did not come up.
     """
-    from pytest_agog.stage.pgcache import Template
-    from pytest_agog.stage.postgres import PostgresOptions, PostgresServer
-    from pytest_agog.stage.targets import REFERENCE
+    from pytest_agog.stage.servers.pgcache import Template
+    from pytest_agog.stage.servers.postgres import PostgresOptions, PostgresServer
+    from pytest_agog.stage.target.targets import REFERENCE
 
     key, migrate = REFERENCE.template_migrations()
     template = Template(key, migrate)
@@ -200,8 +200,8 @@ def _comms(folder: Path, nats_url: str, dsn: str, host: str, port: int, doors: M
     Raises:
         ServiceDidNotStart: it did not come up.
     """
-    from pytest_agog.stage.components import Component
-    from pytest_agog.stage.targets import REFERENCE_COMMS
+    from pytest_agog.stage.target.components import Component
+    from pytest_agog.stage.target.targets import REFERENCE_COMMS
 
     # A fork server for one process would cost more than it saves.
     part = replace(REFERENCE_COMMS, preload=(), env={**REFERENCE_COMMS.env, **doors, TIMES: "1"})
@@ -248,7 +248,7 @@ class _Crew:
 
     @contextlib.contextmanager
     def _run(self, name: str, part: Part, further: tuple[str, ...], port: int) -> Iterator[str]:
-        from pytest_agog.stage.component import Component
+        from pytest_agog.stage.target.component import Component
 
         assert isinstance(part, PartProcess)
         words = list(part.command)

@@ -13,18 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from pytest_agog.errors import BadInput
+from pytest_agog.ledger.answers import PageSeen
 from pytest_agog.ledger.facts import (
     AgentSpawned,
     Fact,
     MessageSeen,
     MessageStored,
-    PageSeen,
-    PayloadId,
     PublishAcked,
     PublishAttempted,
     PublishRefused,
 )
 from pytest_agog.ledger.ledger import Ledger, Observation
+from pytest_agog.ledger.payloads import PayloadId
 from pytest_agog.masking import MASK, is_secret_name, mask
 
 FIRST_CHAIN: Final = hashlib.sha256(b"agog ledger 1").hexdigest()

@@ -7,14 +7,20 @@ since the epoch, sizes bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from pytest_agog.ledger.auth_facts import AuthSeen
-from pytest_agog.ledger.metrics_facts import MetricsSeen
-
-Headers = dict[str, str]
-PayloadId = str
-"""SHA-256 of a stored payload, in hex."""
+from pytest_agog.ledger.answers import (
+    AuthSeen,
+    ConsumerSeen,
+    FileSeen,
+    HttpSeen,
+    MetricsSeen,
+    PageSeen,
+    RowsSeen,
+    StreamSeen,
+    TableSeen,
+)
+from pytest_agog.ledger.payloads import Headers, PayloadId
 
 
 # --- what the harness did -------------------------------------------------------------------------------------------
@@ -282,116 +288,6 @@ class EventSeen:
     """The id that it carried itself."""
     event: str = "message"
     kind: Literal["event.seen"] = "event.seen"
-
-
-# --- what probes returned: `probe` is the key of the probe ------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class StreamSeen:
-    """A stream's configuration and state as the server reports them: JetStream API names, durations in seconds.
-
-    `config` always holds `subjects`, `max_age`, `duplicate_window`, `storage`, `retention`, `num_replicas`,
-    `max_msgs`, `max_bytes`, `max_msg_size`, `discard`, `no_ack`, `persist_mode`, `allow_direct` and
-    `subject_transform` (None or `{"src", "dest"}`); `state` always `messages`, `bytes`, `first_seq`, `last_seq`.
-    """
-
-    probe: str
-    stream: str
-    exists: bool
-    config: dict[str, Any] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
-    reason: str = ""
-    """Why it could not be looked up; empty when it could."""
-    kind: Literal["stream.seen"] = "stream.seen"
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerSeen:
-    probe: str
-    stream: str
-    consumer: str
-    exists: bool
-    config: dict[str, Any] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
-    """`num_pending`, `num_ack_pending`, `num_redelivered`, `ack_floor`, `delivered`."""
-    reason: str = ""
-    """Why it could not be looked up; empty when it could."""
-    kind: Literal["consumer.seen"] = "consumer.seen"
-
-
-@dataclass(frozen=True, slots=True)
-class TableSeen:
-    probe: str
-    table: str
-    exists: bool
-    columns: dict[str, str] = field(default_factory=dict)
-    """Name to type, as `format_type` writes it."""
-    indexes: tuple[tuple[str, ...], ...] = ()
-    """Columns of each index, unique constraints and primary key included."""
-    reason: str = ""
-    """Why it could not be looked up; empty when it could."""
-    kind: Literal["table.seen"] = "table.seen"
-
-
-@dataclass(frozen=True, slots=True)
-class RowsSeen:
-    """Rows of a table as JSON objects, in a payload with one row a line; times as RFC 3339."""
-
-    probe: str
-    table: str
-    payload: PayloadId | None
-    """None when the table cannot be read."""
-    count: int = 0
-    reason: str = ""
-    kind: Literal["rows.seen"] = "rows.seen"
-
-
-@dataclass(frozen=True, slots=True)
-class FileSeen:
-    probe: str
-    path: str
-    exists: bool
-    payload: PayloadId | None = None
-    """None when it does not exist or cannot be read."""
-    reason: str = ""
-    """Why it could not be looked up; empty when it could."""
-    kind: Literal["file.seen"] = "file.seen"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpSeen:
-    probe: str
-    method: str
-    url: str
-    status: int | None
-    """None when there was no answer."""
-    headers: Headers = field(default_factory=dict)
-    payload: PayloadId | None = None
-    reason: str = ""
-    kind: Literal["http.seen"] = "http.seen"
-
-
-@dataclass(frozen=True, slots=True)
-class PageSeen:
-    """A page as a real browser shows it."""
-
-    probe: str
-    target: str
-    """The reader's name, or the path."""
-    url: str
-    """Masked."""
-    status: int | None
-    """None when it could not be opened."""
-    payload: PayloadId | None = None
-    """The text that people see."""
-    screenshot: PayloadId | None = None
-    """A PNG of the whole page."""
-    scripts: tuple[str, ...] = ()
-    """What ran, or could run, that came from content: dialogs, inline scripts, handlers, foreign requests."""
-    reason: str = ""
-    """Why it could not be looked at; empty when it could."""
-    browser: bool = True
-    """Whether this machine has a browser."""
-    kind: Literal["page.seen"] = "page.seen"
 
 
 Fact = (

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pytest_agog.ledger.facts import ConsumerSeen, Headers, ServerSeen, StreamSeen
+from pytest_agog.ledger.answers import ConsumerSeen, StreamSeen
+from pytest_agog.ledger.facts import ServerSeen
+from pytest_agog.ledger.payloads import Headers
 
 API: Final = "$JS.API"
 STREAM_LIST: Final = f"{API}.STREAM.LIST"

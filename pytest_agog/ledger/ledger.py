@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast, get_args
 
 from pytest_agog import tokens
-from pytest_agog.ledger.facts import Fact, MessageSeen, MessageStored, PayloadId, ProbeResult, StreamSeen
+from pytest_agog.ledger.answers import StreamSeen
+from pytest_agog.ledger.facts import Fact, MessageSeen, MessageStored, ProbeResult
 from pytest_agog.ledger.index import SubjectIndex
-from pytest_agog.ledger.payloads import Payloads
+from pytest_agog.ledger.payloads import PayloadId, Payloads
 from pytest_agog.ledger.views import Message, View, by_sequence, by_time
 from pytest_agog.wire import subjects
 

@@ -7,11 +7,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pytest_agog.ledger.facts import PayloadId
 from pytest_agog.values import ABSENT
 
 _PARSED_BYTES: Final = 256_000_000
 """Parsed JSON is remembered for this many bytes of payloads; above that, parsing begins anew."""
+
+Headers = dict[str, str]
+PayloadId = str
+"""SHA-256 of a stored payload, in hex."""
 
 
 class Payloads:

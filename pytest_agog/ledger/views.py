@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_agog.ledger.facts import Headers, PayloadId
+from pytest_agog.ledger.payloads import Headers, PayloadId
 from pytest_agog.wire import subjects
 
 _FEW = 1000

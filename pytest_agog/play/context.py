@@ -14,17 +14,17 @@ from pytest_agog.ledger.access import AGENTS, ANYBODY, Access
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.play.watching import LedgerWatcher
 from pytest_agog.scenario.scenario import Scenario
-from pytest_agog.stage.ports import Deliverables
 from pytest_agog.stage.stage import Stage
-from pytest_agog.stage.targets import Target
+from pytest_agog.stage.target.ports import Deliverables
+from pytest_agog.stage.target.targets import Target
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-    from pytest_agog.ledger.events import EventReader
-    from pytest_agog.ledger.pages import Pages
-    from pytest_agog.ledger.prober import Prober
-    from pytest_agog.ledger.recorder import Recorder
+    from pytest_agog.ledger.probing.events import EventReader
+    from pytest_agog.ledger.probing.pages import Pages
+    from pytest_agog.ledger.probing.prober import Prober
+    from pytest_agog.ledger.recording.recorder import Recorder
     from pytest_agog.play.acks import AckedPublisher
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from pytest_agog import masking
 from pytest_agog.checks.base import Check, Verdict
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.probes import Probe
+from pytest_agog.ledger.probing.prober import Prober
 from pytest_agog.values import Strict
 
 PROBE_INTERVAL: Final = 0.05

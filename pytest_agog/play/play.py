@@ -18,11 +18,11 @@ from pytest_agog.checks.registry import Checks, builtin_checks
 from pytest_agog.errors import AgogError, BadInput, RecorderBehind
 from pytest_agog.ledger.facts import Barrier, StepEnded, StepStarted, WireNamed
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.pages import Pages
-from pytest_agog.ledger.permissions import Permissions
-from pytest_agog.ledger.prober import Prober
-from pytest_agog.ledger.recorder import Recorder
-from pytest_agog.ledger.sites import Sites
+from pytest_agog.ledger.probing.pages import Pages
+from pytest_agog.ledger.probing.permissions import Permissions
+from pytest_agog.ledger.probing.prober import Prober
+from pytest_agog.ledger.probing.sites import Sites
+from pytest_agog.ledger.recording.recorder import Recorder
 from pytest_agog.play.context import PlayContext, StepFailed
 from pytest_agog.play.judging import Asked, Waiting, judge_all
 from pytest_agog.play.result import Environment, Judgement, PlayFailure, PlayResult
@@ -34,7 +34,7 @@ from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.stage.connect import HARNESS_INBOX, close_nats, connect_nats
 from pytest_agog.stage.needs import needs_listener, needs_orchestrator
 from pytest_agog.stage.stage import Stage, StageOptions
-from pytest_agog.stage.targets import REFERENCE, Target
+from pytest_agog.stage.target.targets import REFERENCE, Target
 from pytest_agog.wire.naming import CONTRACT
 from pytest_agog.wire.streams import AGENT_TYPES
 
@@ -140,7 +140,7 @@ async def _prepare(stage: Stage, target: Target) -> None:
         agents = further_agents(stage.scenario)
         await target.prepare_streams(stage.given_access(), stage.nats.replicas, agents or None)
     if needs_listener(stage.scenario) or needs_orchestrator(stage.scenario):
-        from pytest_agog.play import casting
+        from pytest_agog.play.agents import casting
 
         stage.agents = casting.tables(stage.scenario, stage.options.folder / "cast")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pytest_agog.checks.base import Outcome, Verdict
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.scenario.scenario import Claim, Scenario, Step
-from pytest_agog.stage.services import LeftUp
+from pytest_agog.stage.servers.services import LeftUp
 
 
 @dataclass(frozen=True)

@@ -30,67 +30,67 @@ class PlayedStep:
 
 
 async def _chain(context: PlayContext, step: Step, arguments: Chain) -> None:
-    from pytest_agog.play.chain import play_chain
+    from pytest_agog.play.agents.chain import play_chain
 
     await play_chain(context, step, arguments)
 
 
 async def _publish(context: PlayContext, step: Step, arguments: Publish) -> None:
-    from pytest_agog.play.publishing import play_publish
+    from pytest_agog.play.verbs.publishing import play_publish
 
     await play_publish(context, step, arguments)
 
 
 async def _run(context: PlayContext, step: Step, arguments: Run) -> None:
-    from pytest_agog.play.running import play_run
+    from pytest_agog.play.verbs.running import play_run
 
     await play_run(context, step, arguments)
 
 
 async def _wait(context: PlayContext, step: Step, arguments: Wait) -> None:
-    from pytest_agog.play.running import play_wait
+    from pytest_agog.play.verbs.running import play_wait
 
     await play_wait(context, step, arguments)
 
 
 async def _kill(context: PlayContext, step: Step, arguments: Kill) -> None:
-    from pytest_agog.play.servers import play_kill
+    from pytest_agog.play.verbs.servers import play_kill
 
     await play_kill(context, step, arguments)
 
 
 async def _restart(context: PlayContext, step: Step, arguments: Restart) -> None:
-    from pytest_agog.play.servers import play_restart
+    from pytest_agog.play.verbs.servers import play_restart
 
     await play_restart(context, step, arguments)
 
 
 async def _open(context: PlayContext, step: Step, arguments: Open) -> None:
-    from pytest_agog.play.opening import play_open
+    from pytest_agog.play.verbs.opening import play_open
 
     await play_open(context, step, arguments)
 
 
 async def _backfill(context: PlayContext, step: Step, arguments: Backfill) -> None:
-    from pytest_agog.play.backfilling import play_backfill
+    from pytest_agog.play.verbs.backfilling import play_backfill
 
     await play_backfill(context, step, arguments)
 
 
 async def _cut(context: PlayContext, step: Step, arguments: Cut) -> None:
-    from pytest_agog.play.cutting import play_cut
+    from pytest_agog.play.verbs.cutting import play_cut
 
     await play_cut(context, step, arguments)
 
 
 async def _submit(context: PlayContext, step: Step, arguments: Submit) -> None:
-    from pytest_agog.play.submitting import play_submit
+    from pytest_agog.play.verbs.submitting import play_submit
 
     await play_submit(context, step, arguments)
 
 
 async def _advance(context: PlayContext, step: Step, arguments: Advance) -> None:
-    from pytest_agog.play.advancing import play_advance
+    from pytest_agog.play.verbs.advancing import play_advance
 
     await play_advance(context, step, arguments)
 

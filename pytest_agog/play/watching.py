@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_agog.ledger.facts import PublishAcked, PublishAttempted, PublishRefused
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.stage.ports import Outgoing
+from pytest_agog.stage.target.ports import Outgoing
 
 
 class LedgerWatcher:

@@ -9,7 +9,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from pytest_agog.report.text import LINE_BREAK, clean, expand_tabs, shorten
-from pytest_agog.scenario.scenario import Position
+from pytest_agog.scenario.reading.places import Position
 
 _LINES_AFTER: Final = 7
 _LIMIT: Final = 1_000_000

@@ -25,7 +25,7 @@ from pytest_agog.report.excerpt import Excerpt, read_excerpt, show_path
 from pytest_agog.report.text import masked, masked_text
 from pytest_agog.report.timeline import Timeline, timeline
 from pytest_agog.report.token_view import TokenView, token_view
-from pytest_agog.scenario.scenario import Position
+from pytest_agog.scenario.reading.places import Position
 
 PLAY_ID = "play"
 PLAY_CLAIM = "The scenario plays to its end"

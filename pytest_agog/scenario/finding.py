@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from pytest_agog.scenario.source import MAX_BYTES
+from pytest_agog.scenario.reading.source import MAX_BYTES
 
 _AGOG: Final = re.compile(
     rb"""(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:agog|"agog"|'agog')[ \t]*:|\A\s*\{\s*["']?agog["']?\s*:"""

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from pytest_agog.scenario.nodes import Located, Mapping, Node, locate
 from pytest_agog.scenario.problems import Problems
+from pytest_agog.scenario.reading.nodes import Located, Mapping, Node, locate
 from pytest_agog.scenario.walking import leaves
 from pytest_agog.scenario.words import shown
 from pytest_agog.values import Bound, Pattern

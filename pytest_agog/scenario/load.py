@@ -15,13 +15,13 @@ from typing import Any
 from pytest_agog.scenario import model, rules, shape
 from pytest_agog.scenario.data_files import DataRoots
 from pytest_agog.scenario.finding import find, is_scenario, name_of
-from pytest_agog.scenario.nodes import Mapping, Scalar, plain
 from pytest_agog.scenario.parts import Parts
 from pytest_agog.scenario.problems import Problems, ScenarioErrors
+from pytest_agog.scenario.reading.nodes import Mapping, Scalar, plain
+from pytest_agog.scenario.reading.sharing import read_tree
+from pytest_agog.scenario.reading.source import Place, Source, Unreadable, read
+from pytest_agog.scenario.reading.substitute import VARIABLE_NAME, Combination, Substitution, combinations
 from pytest_agog.scenario.scenario import Scenario
-from pytest_agog.scenario.sharing import read_tree
-from pytest_agog.scenario.source import Place, Source, Unreadable, read
-from pytest_agog.scenario.substitute import VARIABLE_NAME, Combination, Substitution, combinations
 from pytest_agog.scenario.vocabulary import Vocabulary
 
 __all__ = ["Loaded", "ScenarioErrors", "find", "is_scenario", "load", "load_all", "name_of", "plain_data"]

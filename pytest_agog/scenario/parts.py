@@ -9,11 +9,11 @@ from typing import Any, Final
 from pytest_agog.scenario import comms_steps, model, rules, shape
 from pytest_agog.scenario.data_files import DataRoots
 from pytest_agog.scenario.limits import check_limits
-from pytest_agog.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, locate, plain
 from pytest_agog.scenario.problems import Problems
+from pytest_agog.scenario.reading.nodes import Entry, Mapping, Node, Scalar, Sequence, locate, plain
+from pytest_agog.scenario.reading.source import Place
 from pytest_agog.scenario.scenario import Claim, Step
 from pytest_agog.scenario.shape import Named
-from pytest_agog.scenario.source import Place
 from pytest_agog.scenario.vocabulary import Vocabulary
 from pytest_agog.scenario.words import did_you_mean, listed, shown
 from pytest_agog.values import Bound, Strict

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 from pytest_agog.errors import BadInput
 from pytest_agog.masking import MASK, mask
-from pytest_agog.scenario.source import Place
+from pytest_agog.scenario.reading.source import Place
 from pytest_agog.scenario.words import visible
 
 MAX_PROBLEMS: Final = 200

@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 from pytest_agog.scenario import model
 from pytest_agog.scenario.data_files import DataRoots, NotFound
-from pytest_agog.scenario.nodes import Mapping, Node, Scalar, Sequence, locate
 from pytest_agog.scenario.problems import Problems
+from pytest_agog.scenario.reading.nodes import Mapping, Node, Scalar, Sequence, locate
+from pytest_agog.scenario.reading.source import Place
 from pytest_agog.scenario.shape import A_BLOCK
-from pytest_agog.scenario.source import Place
 from pytest_agog.scenario.walking import leaves
 from pytest_agog.scenario.words import did_you_mean, listed, shown
 from pytest_agog.values import DataFolderPath, DataPath

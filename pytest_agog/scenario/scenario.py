@@ -8,20 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_agog.scenario.model import Agent, Services, TokenClaims
+from pytest_agog.scenario.reading.places import Position
 from pytest_agog.values import Strict
-
-Path_ = tuple[str | int, ...]
-"""Where in a document: keys and indexes from the root."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a YAML file; line and column count from 1."""
-
-    file: Path
-    line: int
-    column: int
-    end_column: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, 
 from pydantic import BaseModel, ValidationError
 
 from pytest_agog.scenario.model import ScenarioModel
-from pytest_agog.scenario.nodes import Located, Node, locate
 from pytest_agog.scenario.problems import Problems
-from pytest_agog.scenario.scenario import Path_
-from pytest_agog.scenario.source import Place
+from pytest_agog.scenario.reading.nodes import Located, Node, locate
+from pytest_agog.scenario.reading.places import Path_
+from pytest_agog.scenario.reading.source import Place
 from pytest_agog.scenario.words import did_you_mean, listed, nearest, shown
 from pytest_agog.values import Strict
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from pytest_agog.scenario.scenario import Path_
+from pytest_agog.scenario.reading.places import Path_
 
 
 class Leaf(NamedTuple):

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import psycopg
     from nats.aio.client import Client
 
-    from pytest_agog.stage.cluster import NatsCluster
-    from pytest_agog.stage.nats import NatsServer
+    from pytest_agog.stage.servers.cluster import NatsCluster
+    from pytest_agog.stage.servers.nats import NatsServer
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
     from pytest_agog.report.view import CheckView, ScenarioView
-    from pytest_agog.scenario.scenario import Claim, Position, Scenario
+    from pytest_agog.scenario.reading.places import Position
+    from pytest_agog.scenario.scenario import Claim, Scenario
 
 
 ItemT = TypeVar("ItemT", bound="ScenarioItem")

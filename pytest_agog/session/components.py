@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_agog.stage.component import Component
-from pytest_agog.stage.parts import PartProcess
-from pytest_agog.stage.targets import REFERENCE_COMMS, REFERENCE_CREW
+from pytest_agog.stage.target.component import Component
+from pytest_agog.stage.target.parts import PartProcess
+from pytest_agog.stage.target.targets import REFERENCE_COMMS, REFERENCE_CREW
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Folders:
             if self.lasting is None:
                 self.lasting = Path(tempfile.mkdtemp(prefix="agog-keep-"))
             return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.lasting))
-        from pytest_agog.stage.spawning import SPAWNER
+        from pytest_agog.stage.machine.spawning import SPAWNER
 
         # pytest's own plugin for temporary folders can be switched off.
         factory: pytest.TempPathFactory | None = getattr(self._config, "_tmp_path_factory", None)
@@ -36,7 +36,7 @@ class Folders:
 
     def remove(self, folder: Path) -> None:
         """Remove a folder and all in it; idempotent."""
-        from pytest_agog.stage.spawning import SPAWNER
+        from pytest_agog.stage.machine.spawning import SPAWNER
 
         shutil.rmtree(folder, ignore_errors=True)
         SPAWNER.watchdog.remove_folder(folder)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import nats.js.client  # noqa: F401 - before another thread does: see stage._import_client
 
 from pytest_agog.ledger.ledger import Ledger, Message
-from pytest_agog.ledger.recorder import Recorder
+from pytest_agog.ledger.recording.recorder import Recorder
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.stage.connect import connect_nats
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pytest_agog.scenario.vocabulary import Vocabulary
     from pytest_agog.session.looping import BackgroundLoop
     from pytest_agog.session.telling import Told
-    from pytest_agog.stage.pgcache import Template
-    from pytest_agog.stage.pool import PostgresPool
-    from pytest_agog.stage.postgres import PostgresServer
-    from pytest_agog.stage.targets import Target
+    from pytest_agog.stage.servers.pgcache import Template
+    from pytest_agog.stage.servers.pool import PostgresPool
+    from pytest_agog.stage.servers.postgres import PostgresServer
+    from pytest_agog.stage.target.targets import Target
 
 KEY = pytest.StashKey["AgogRun"]()
 
@@ -109,13 +109,13 @@ class AgogRun:
             UsageError: there is no such file.
             ScenarioErrors: the file is wrong, or wants what this version cannot do.
         """
-        from pytest_agog.stage.targets import REFERENCE
+        from pytest_agog.stage.target.targets import REFERENCE
 
         if self.options.target is None:
             return REFERENCE
         if not self.options.target.exists():
             raise UsageError(f"--agog-target={self.options.target}: there is no such file")
-        from pytest_agog.stage.target_file import read_target
+        from pytest_agog.stage.target.target_file import read_target
 
         return read_target(self.options.target)
 
@@ -213,7 +213,7 @@ class AgogRun:
         if self.options.backend != "container":
             return
         if self._engine_lacks is None:
-            from pytest_agog.stage.engine import missing
+            from pytest_agog.stage.machine.engine import missing
 
             self._engine_lacks = missing()
         if self._engine_lacks and "docker" in self.options.require:
@@ -224,14 +224,14 @@ class AgogRun:
     def postgres(self) -> PostgresPool:
         """The embedded Postgres of this process; it starts when somebody first asks it for a database."""
         if self._pool is None:
-            from pytest_agog.stage.pool import PostgresPool
-            from pytest_agog.stage.postgres import PostgresOptions
+            from pytest_agog.stage.servers.pool import PostgresPool
+            from pytest_agog.stage.servers.postgres import PostgresOptions
 
             self._pool_folder = self.folders.new("postgres", lasting=self.options.keep)
             options = PostgresOptions(template=self._template(), outlive=self.options.keep)
             server: PostgresServer | None = None
             if self.options.backend == "container":
-                from pytest_agog.stage.container_postgres import ContainerPostgres
+                from pytest_agog.stage.servers.container_postgres import ContainerPostgres
 
                 server = ContainerPostgres(self._pool_folder / "server", options)
             self._pool = PostgresPool(self._pool_folder / "server", options, server)
@@ -239,7 +239,7 @@ class AgogRun:
 
     def _template(self) -> Template:
         """What a new database holds."""
-        from pytest_agog.stage.pgcache import Template
+        from pytest_agog.stage.servers.pgcache import Template
 
         return Template(*self.target.template_migrations())
 

@@ -13,7 +13,7 @@ import pytest
 from pytest_agog.errors import ReportUnwritable
 from pytest_agog.selection import display_path
 from pytest_agog.session.rerun import rerun_command
-from pytest_agog.stage.services import LeftUp
+from pytest_agog.stage.servers.services import LeftUp
 
 if TYPE_CHECKING:
     from pytest_agog.play.result import PlayResult

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from pytest_agog.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_agog.stage.pgcache import Template
-    from pytest_agog.stage.pool import PostgresPool
+    from pytest_agog.stage.servers.pgcache import Template
+    from pytest_agog.stage.servers.pool import PostgresPool
 
 Backend = Literal["embedded", "cluster", "container", "external"]
 BACKENDS: tuple[Backend, ...] = ("embedded", "cluster", "container", "external")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_agog.ledger.access import HARNESS
 from pytest_agog.scenario import model
 from pytest_agog.scenario.scenario import Scenario
-from pytest_agog.stage.guarding import Guard
-from pytest_agog.stage.nats import NatsOptions, NatsServer
-from pytest_agog.stage.services import LeftUp, NatsService
+from pytest_agog.stage.servers.guarding import Guard
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.services import LeftUp, NatsService
 
 if TYPE_CHECKING:
-    from pytest_agog.stage.cluster import NatsCluster
+    from pytest_agog.stage.servers.cluster import NatsCluster
 
 
 def own_nats(
@@ -32,19 +32,19 @@ def own_nats(
         security=security or {},
     )
     if containers:
-        from pytest_agog.stage.containers import container_nats
+        from pytest_agog.stage.servers.container_nats import container_nats
 
         return container_nats(folder, options, cluster=cluster)
     if not cluster:
         return NatsServer(folder, options)
-    from pytest_agog.stage.cluster import NatsCluster
+    from pytest_agog.stage.servers.cluster import NatsCluster
 
     return NatsCluster(folder, options)
 
 
 def servers_left_up(nats: NatsService, guard: Guard) -> list[LeftUp]:
     """Our nats-servers that stay, with the harness's own user in their address."""
-    from pytest_agog.stage.cluster import NatsCluster
+    from pytest_agog.stage.servers.cluster import NatsCluster
 
     servers = nats.servers if isinstance(nats, NatsCluster) else [nats]
     found: list[LeftUp] = []

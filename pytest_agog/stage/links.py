@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, url
 
 from pytest_agog.errors import BadInput, UsageError
 from pytest_agog.masking import mask
-from pytest_agog.stage.reservation import ReservedPort
+from pytest_agog.stage.machine.reservation import ReservedPort
 
 COMMS_NATS: Final = "comms-nats"
 COMMS_POSTGRES: Final = "comms-postgres"

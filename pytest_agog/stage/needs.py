@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pytest_agog.ledger.sites import is_of_orchestrator
+from pytest_agog.ledger.probing.sites import is_of_orchestrator
 from pytest_agog.scenario.comms_steps import Backfill, Cut, Open
 from pytest_agog.scenario.model import Kill, Restart, Wait
 from pytest_agog.scenario.orchestrator_steps import Advance, Submit

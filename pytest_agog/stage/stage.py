@@ -14,23 +14,23 @@ from pytest_agog.ledger.access import AGENTS, COMMS, HARNESS, Access
 from pytest_agog.masking import mask
 from pytest_agog.scenario.model import CommsService
 from pytest_agog.scenario.scenario import Scenario
-from pytest_agog.stage import doors
 from pytest_agog.stage.backends import BACKENDS, Backend, StageOptions, check
-from pytest_agog.stage.blocking import blocking
 from pytest_agog.stage.bringing import database_name, first, import_client, own_nats, servers_left_up
-from pytest_agog.stage.guarding import OPEN, external, guarded
+from pytest_agog.stage.machine.blocking import blocking
 from pytest_agog.stage.needs import links_cut, needs_comms, needs_listener, needs_orchestrator, needs_postgres
-from pytest_agog.stage.services import LeftUp, NatsService
-from pytest_agog.stage.targets import REFERENCE, Target
+from pytest_agog.stage.servers.guarding import OPEN, external, guarded
+from pytest_agog.stage.servers.services import LeftUp, NatsService
+from pytest_agog.stage.target import doors
+from pytest_agog.stage.target.targets import REFERENCE, Target
 from pytest_agog.wire.streams import MAX_MESSAGE
 
 if TYPE_CHECKING:
     # What most plays do without is imported by those that need it.
-    from pytest_agog.stage.components import Addresses, Comms
-    from pytest_agog.stage.crew import Crew
-    from pytest_agog.stage.external import ExternalPostgres
     from pytest_agog.stage.links import Link
-    from pytest_agog.stage.pool import PostgresPool
+    from pytest_agog.stage.servers.external import ExternalPostgres
+    from pytest_agog.stage.servers.pool import PostgresPool
+    from pytest_agog.stage.target.components import Addresses, Comms
+    from pytest_agog.stage.target.crew import Crew
 
 __all__ = ["BACKENDS", "Backend", "Stage", "StageOptions"]
 
@@ -74,7 +74,7 @@ class Stage:
         """The services that were killed or paused."""
         self._postgres: ExternalPostgres | None = None
         if options.postgres_dsn is not None:
-            from pytest_agog.stage.external import ExternalPostgres
+            from pytest_agog.stage.servers.external import ExternalPostgres
 
             self._postgres = ExternalPostgres(options.postgres_dsn, options.postgres_template)
 
@@ -151,7 +151,7 @@ class Stage:
         """Each stream's last sequence when the stage came up; empty for a server of our own."""
         if self.options.backend != "external":
             return {}
-        from pytest_agog.stage.external import ExternalNats
+        from pytest_agog.stage.servers.external import ExternalNats
 
         return dict(self.nats.baseline) if isinstance(self.nats, ExternalNats) else {}
 
@@ -286,7 +286,7 @@ class Stage:
 
     async def _bring_nats(self, stack: contextlib.AsyncExitStack) -> None:
         if self.options.backend == "external":
-            from pytest_agog.stage.external import ExternalNats
+            from pytest_agog.stage.servers.external import ExternalNats
 
             assert self.options.nats_url is not None
             url, creds = self.options.nats_url, self.options.nats_creds
@@ -334,7 +334,7 @@ class Stage:
         """Agent comms when the scenario needs it; what it loads is being loaded while the services start."""
         if not needs_comms(self.scenario):
             return None
-        from pytest_agog.stage.components import Comms
+        from pytest_agog.stage.target.components import Comms
 
         comms = Comms(
             self.target.comms,
@@ -351,7 +351,7 @@ class Stage:
         """Orchestrator and listener when the scenario needs them."""
         if not (needs_listener(self.scenario) or needs_orchestrator(self.scenario)):
             return None
-        from pytest_agog.stage.crew import Crew
+        from pytest_agog.stage.target.crew import Crew
 
         crew = Crew(
             self.target.crew, self.scenario, self.options.folder, self.output_folder, keep=self.options.keep,
@@ -371,7 +371,7 @@ class Stage:
             await comms.stop()
 
     def _addresses(self) -> Addresses:
-        from pytest_agog.stage.components import Addresses
+        from pytest_agog.stage.target.components import Addresses
 
         assert self.postgres_dsn is not None
         return Addresses(self.given_access(COMMS), self.postgres_dsn, self.nats.monitor_urls or "")

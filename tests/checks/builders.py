@@ -8,18 +8,16 @@ from typing import Any
 
 from pytest_agog.checks.base import Verdict
 from pytest_agog.checks.registry import builtin_checks
+from pytest_agog.ledger.answers import FileSeen, RowsSeen, StreamSeen
 from pytest_agog.ledger.facts import (
     AgentHanded,
     AgentSpawned,
     Earlier,
     Fact,
-    FileSeen,
     MessageStored,
     NoticeSeen,
     PublishAcked,
     PublishAttempted,
-    RowsSeen,
-    StreamSeen,
 )
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.wire import deliverables

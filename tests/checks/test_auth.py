@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pytest_agog.checks.auth import AuthArguments, judge_auth
 from pytest_agog.checks.base import Verdict
-from pytest_agog.ledger.auth_facts import AuthOutcome, AuthSeen, AuthTry
+from pytest_agog.ledger.answers import AuthOutcome, AuthSeen, AuthTry
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import AuthProbe
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pytest_agog.checks import differing
 from pytest_agog.checks.deliverables import DeliverableArguments
+from pytest_agog.checks.evidence import differing
 from pytest_agog.ledger.facts import Barrier, ObjectSeen
 from pytest_agog.ledger.probes import FileProbe
 from pytest_agog.wire import deliverables

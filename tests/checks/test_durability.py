@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_agog.checks.accounting import account_for
-from pytest_agog.ledger.facts import (
-    Barrier,
-    ComponentActed,
-    ConsumerSeen,
-    PublishAcked,
-    PublishAttempted,
-    ServerSeen,
-    StreamSeen,
-)
+from pytest_agog.checks.evidence.accounting import account_for
+from pytest_agog.ledger.answers import ConsumerSeen, StreamSeen
+from pytest_agog.ledger.facts import Barrier, ComponentActed, PublishAcked, PublishAttempted, ServerSeen
 from tests.checks.builders import Book, told
 
 SUBJECT = "results.roy.REQ-1"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_agog.checks.lag import LagArguments
-from pytest_agog.ledger.facts import ConsumerSeen
+from pytest_agog.ledger.answers import ConsumerSeen
 from tests.checks.builders import CHECKS, Book, told
 
 GIVEN = {"stream": "agent-comms", "consumer": "jangar"}

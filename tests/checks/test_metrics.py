@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_agog.checks.metrics import MetricsArguments
-from pytest_agog.ledger.metrics_facts import MetricsSeen, Sample
+from pytest_agog.ledger.answers import MetricsSeen, Sample
 from tests.checks.builders import CHECKS, Book, told
 
 NAME = "agog_part_up"

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_agog.checks.readers import PageArguments, SseArguments
-from pytest_agog.ledger.facts import EventSeen, PageSeen, ReaderConnected, ReaderLost
+from pytest_agog.ledger.answers import PageSeen
+from pytest_agog.ledger.facts import EventSeen, ReaderConnected, ReaderLost
 from pytest_agog.ledger.probes import PageProbe
 from tests.checks.builders import CHECKS, START, Book, told
 

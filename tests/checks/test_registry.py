@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from pytest_agog.checks import base
 from pytest_agog.checks.base import Check, nothing_to_judge, verdict
+from pytest_agog.checks.evidence.telling import excerpt, listed, percent, short, shown, visible
 from pytest_agog.checks.registry import PLACES, builtin_checks, register
-from pytest_agog.checks.telling import excerpt, listed, percent, short, shown, visible
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.scenario.meanings import meanings
+from pytest_agog.scenario.describing.meanings import meanings
 from pytest_agog.values import ABSENT
 from tests.checks.builders import CHECKS
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_agog.checks import roadmap_text
 from pytest_agog.checks.base import Verdict
+from pytest_agog.checks.evidence import roadmap_text
 from tests.checks.builders import Book, told
 
 BEFORE = """# Roadmap

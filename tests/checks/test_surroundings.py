@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_agog.checks.surroundings import FileArguments, HttpArguments, ProcessArguments
-from pytest_agog.ledger.facts import FileSeen, HttpSeen, ProcessExited, ProcessOutput, ProcessStarted
+from pytest_agog.ledger.answers import FileSeen, HttpSeen
+from pytest_agog.ledger.facts import ProcessExited, ProcessOutput, ProcessStarted
 from pytest_agog.ledger.probes import FileProbe, HttpProbe
 from tests.checks.builders import CHECKS, Book, told
 

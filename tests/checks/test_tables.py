@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pytest_agog.checks.tables import RowsArguments, plain_type
-from pytest_agog.ledger.facts import Baseline, RowsSeen, TableSeen
+from pytest_agog.ledger.answers import RowsSeen, TableSeen
+from pytest_agog.ledger.facts import Baseline
 from tests.checks.builders import CHECKS, Book, told
 
 TABLE = "workflow_comms.agent_messages"

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_agog.checks.topology import ConsumerArguments, StreamArguments
-from pytest_agog.ledger.facts import Baseline, ConsumerSeen, StreamSeen
+from pytest_agog.ledger.answers import ConsumerSeen, StreamSeen
+from pytest_agog.ledger.facts import Baseline
 from tests.checks.builders import CHECKS, Book, told
 
 CONFIG = {

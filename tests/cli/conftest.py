@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_agog.cli import run
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.cli.conftest import Agog
 
 SAMPLES = Path(__file__).parents[2] / "fixtures" / "codex"

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from pytest_agog.reference.comms.migrating import migrate
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from pytest_agog.wire import streams as wire
 from tests.cli.conftest import Agog
 

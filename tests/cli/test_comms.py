@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 
 AGOG = [sys.executable, "-c", "from pytest_agog.cli import main; main()", "comms"]
 RUN = "agentrun.ci.build%2Ev1.u-1.agent.roy"

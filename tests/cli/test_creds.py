@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from pytest_agog.security.state import load
-from pytest_agog.stage.binaries import nats_server
+from pytest_agog.stage.machine.binaries import nats_server
 from tests.cli.conftest import Agog, Done
 
 FORMS = ("passwords", "nkeys", "jwt")

@@ -23,7 +23,7 @@ import pytest
 from pytest_agog.reference.deliverables.connecting import connect
 from pytest_agog.reference.orchestrator.messaging.bucket import Bucket
 from pytest_agog.reference.orchestrator.state.record import Record, dump
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire.orchestration import state_key
 from tests.cli.conftest import Agog
 from tests.reference.orchestrator.board.making import HOSTILE, record, seed

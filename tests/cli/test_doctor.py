@@ -13,8 +13,8 @@ import pytest
 from pytest_agog.cli import diagnosis
 from pytest_agog.reference.comms.migrating import migrate
 from pytest_agog.reference.orchestrator.memory.database import SERIES
-from pytest_agog.stage.nats import NatsOptions, NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 
 NOWHERE = "nats://127.0.0.1:1"
 

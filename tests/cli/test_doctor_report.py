@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.cli.conftest import Agog
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "compose"

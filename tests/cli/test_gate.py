@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import notices
 from tests.cli.conftest import Agog
 

@@ -16,7 +16,7 @@ import httpx
 import nats
 import pytest
 
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 PATIENCE = 30
 AGENT = """\

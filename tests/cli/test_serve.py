@@ -18,8 +18,8 @@ import pytest
 
 from pytest_agog.cli.serve import TIMES
 from pytest_agog.reference.operations.logs import stamp
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.cli.conftest import Agog
 
 PATIENCE = 30

@@ -22,9 +22,9 @@ from pytest_agog.play.vocabulary import vocabulary
 from pytest_agog.scenario.load import load
 from pytest_agog.scenario.scenario import Scenario
 from pytest_agog.session.run import AgogRun, run_of
-from pytest_agog.stage.parts import PartProcess
-from pytest_agog.stage.target_file import read_target
-from pytest_agog.stage.targets import Target
+from pytest_agog.stage.target.parts import PartProcess
+from pytest_agog.stage.target.target_file import read_target
+from pytest_agog.stage.target.targets import Target
 from tests.browser import need_browser
 from tests.conformance.complete import missing
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from pytest_agog.stage.binaries import nats_server, postgres_folder
+from pytest_agog.stage.machine.binaries import nats_server, postgres_folder
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent.parent

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from pytest_agog.stage.engine import missing
+from pytest_agog.stage.machine.engine import missing
 
 NAMES = ("nats:2.12-alpine", "pgvector/pgvector:pg16")
 OURS = "pytest-agog:local"

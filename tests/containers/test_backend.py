@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from pytest_agog.errors import ServiceDidNotStart, UsageError
-from pytest_agog.stage.container_postgres import ContainerPostgres
-from pytest_agog.stage.containers import ContainerNats, container_nats
-from pytest_agog.stage.engine import LABEL, RUN
-from pytest_agog.stage.nats import NatsOptions
+from pytest_agog.stage.machine.engine import LABEL, RUN
+from pytest_agog.stage.servers.container_nats import ContainerNats, container_nats
+from pytest_agog.stage.servers.container_postgres import ContainerPostgres
+from pytest_agog.stage.servers.nats import NatsOptions
 from tests.containers.engine import need_engine
 
 
@@ -117,8 +117,8 @@ def test_databases_are_separate_and_survive_a_kill(tmp_path: Path) -> None:
 _HARNESS = """
 import sys
 from pathlib import Path
-from pytest_agog.stage.containers import ContainerNats
-from pytest_agog.stage.engine import LABEL, RUN
+from pytest_agog.stage.servers.container_nats import ContainerNats
+from pytest_agog.stage.machine.engine import LABEL, RUN
 server = ContainerNats(Path(sys.argv[1]))
 server.start()
 print(f"{LABEL}={RUN}", flush=True)

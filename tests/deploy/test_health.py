@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 ROOT = Path(__file__).parents[2]
 SOON = 60

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pytest_agog.play.vocabulary import vocabulary
-from pytest_agog.scenario.lint import lint
+from pytest_agog.scenario.linting.lint import lint
 from pytest_agog.session.handles import Player
 from tests.docs.reading import ROOT, Block, blocks, pages, written_pages
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 PATIENCE = 60
 USERINFO = "Kp7-userinfo-in-a-url"
@@ -307,7 +307,7 @@ def test_wrong_usage_and_what_nobody_expected(tmp_path: Path) -> None:
 
 
 def test_credentials_that_nats_refuses(tmp_path: Path) -> None:
-    from pytest_agog.stage.nats import NatsOptions
+    from pytest_agog.stage.servers.nats import NatsOptions
 
     with NatsServer(tmp_path / "nats", NatsOptions()) as server:
         host = server.url.removeprefix("nats://")

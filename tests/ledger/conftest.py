@@ -12,9 +12,9 @@ import pytest
 from nats.aio.client import Client
 
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.recorder import Recorder
-from pytest_agog.stage.nats import NatsOptions, NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.ledger.recording.recorder import Recorder
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 
 
 async def quiet(_: Exception) -> None:

@@ -16,20 +16,18 @@ from hypothesis import strategies as st
 
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger import bundle
+from pytest_agog.ledger.answers import HttpSeen, StreamSeen, TableSeen
 from pytest_agog.ledger.codec import masked, may_hold_secret
 from pytest_agog.ledger.facts import (
     AgentSpawned,
     Earlier,
     Fact,
-    HttpSeen,
     MessageSeen,
     MessageStored,
     NoticeSeen,
     PublishAcked,
     PublishAttempted,
     StepStarted,
-    StreamSeen,
-    TableSeen,
 )
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.masking import mask

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_agog.ledger.facts import MessageSeen, MessageStored, StreamSeen
+from pytest_agog.ledger.answers import StreamSeen
+from pytest_agog.ledger.facts import MessageSeen, MessageStored
 from pytest_agog.ledger.ledger import Ledger, Message
 from pytest_agog.values import ABSENT
 from pytest_agog.wire import subjects

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from pytest_agog.checks.base import Check, Verdict, verdict
-from pytest_agog.ledger.facts import FileSeen, StepStarted
+from pytest_agog.ledger.answers import FileSeen
+from pytest_agog.ledger.facts import StepStarted
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.ledger.prober import Prober
 from pytest_agog.ledger.probes import FileProbe, Probe
+from pytest_agog.ledger.probing.prober import Prober
 from pytest_agog.play import judging
 from pytest_agog.play.judging import Asked, Waiting, judge, judge_all
 from pytest_agog.values import Strict

@@ -16,8 +16,8 @@ from pytest_agog.play.context import PlayContext
 from pytest_agog.play.play import play
 from pytest_agog.play.steps import PlayedStep
 from pytest_agog.scenario.scenario import Step
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.targets import REFERENCE
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.target.targets import REFERENCE
 from tests.play.scenes import Scene, chain, claim, exits, of, outcomes
 
 EVENT = {"publish": {"subject": "results.roy.REQ-1", "json": {"n": 1}}}

@@ -8,7 +8,7 @@ from tests.play.scenes import Scene, claim, outcomes
 
 
 async def test_pages_are_skipped_and_nothing_else(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_agog.ledger.pages.NAMES", ("no-such-browser",))
+    monkeypatch.setattr("pytest_agog.ledger.probing.pages.NAMES", ("no-such-browser",))
     monkeypatch.delenv("AGOG_BROWSER", raising=False)
     result = await scene.play(
         steps=[

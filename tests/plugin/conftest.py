@@ -16,7 +16,7 @@ import pytest_agog.session.handing
 import pytest_agog.session.handles
 import pytest_agog.session.looping
 import pytest_agog.session.telling
-import pytest_agog.stage.target_file  # noqa: F401
+import pytest_agog.stage.target.target_file  # noqa: F401
 from tests.plugin.projects import SPARED, Run
 
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_agog import factories
 from pytest_agog.session.addresses import Nats, Postgres
 from pytest_agog.session.handles import DeliverableFixture, LedgerFixture, Player
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.plugin.projects import MATRIX, ONE, Run
 
 small_nats = factories.agog_nats_proc(max_payload=1_000_000, streams=False)

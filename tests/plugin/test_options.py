@@ -9,7 +9,7 @@ import pytest
 
 from pytest_agog.session.options import Options
 from pytest_agog.session.run import run_of
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.plugin.projects import ONE, Run
 
 OTHER = "nats://user:secret@127.0.0.1:4999"

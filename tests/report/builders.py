@@ -14,7 +14,6 @@ from pytest_agog.ledger.facts import (
     Barrier,
     ComponentActed,
     Earlier,
-    Headers,
     MessageStored,
     NoticeSeen,
     ProcessExited,
@@ -25,10 +24,12 @@ from pytest_agog.ledger.facts import (
     StepStarted,
 )
 from pytest_agog.ledger.ledger import Ledger
+from pytest_agog.ledger.payloads import Headers
 from pytest_agog.play.result import Environment, Judgement, PlayFailure, PlayResult
 from pytest_agog.report.view import ScenarioView, view
 from pytest_agog.scenario.model import Chain, Services, TokenClaims
-from pytest_agog.scenario.scenario import Claim, Position, Scenario, Step
+from pytest_agog.scenario.reading.places import Position
+from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.values import Strict
 
 START = 1_769_862_896.789

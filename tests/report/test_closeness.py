@@ -8,7 +8,8 @@ from pytest_agog.checks.base import Evidence, Verdict
 from pytest_agog.checks.tokens import NoticeTokensArguments, SavingsArguments
 from pytest_agog.play.result import Judgement
 from pytest_agog.report.closeness import close_call
-from pytest_agog.scenario.scenario import Claim, Position
+from pytest_agog.scenario.reading.places import Position
+from pytest_agog.scenario.scenario import Claim
 from pytest_agog.values import Bound
 from tests.report.builders import NoArguments, judged
 

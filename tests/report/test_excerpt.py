@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from pytest_agog.report.excerpt import Excerpt, read_excerpt, show_path
-from pytest_agog.scenario.scenario import Position
+from pytest_agog.scenario.reading.places import Position
 
 
 def caret_under(tmp_path: Path, source: str, line: int, column: int, end: int | None = None, width: int = 80) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.play.vocabulary import vocabulary
-from pytest_agog.scenario.lint import lint
+from pytest_agog.scenario.describing.starter import THEMES, starter
+from pytest_agog.scenario.linting.lint import lint
 from pytest_agog.scenario.problems import Problem
-from pytest_agog.scenario.starter import THEMES, starter
 
 WORDS = vocabulary()
 

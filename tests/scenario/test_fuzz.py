@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_agog.scenario.lint import lint
+from pytest_agog.scenario.linting.lint import lint
 from pytest_agog.scenario.load import load
 from pytest_agog.scenario.problems import Problem, ScenarioErrors
 from pytest_agog.scenario.vocabulary import Vocabulary

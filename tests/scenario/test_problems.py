@@ -10,7 +10,7 @@ import pytest
 
 from pytest_agog.errors import BadInput, Exit
 from pytest_agog.scenario.problems import Problem, Problems, ScenarioErrors, caret_excerpt, shown_path
-from pytest_agog.scenario.source import Place, Source
+from pytest_agog.scenario.reading.source import Place, Source
 
 
 def test_str_is_one_line_with_file_line_and_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

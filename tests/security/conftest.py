@@ -16,7 +16,7 @@ from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.credentials import Credentials
 from pytest_agog.security.certificates import Certificates, certify
 from pytest_agog.security.issuing import Form, Issued, issue
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 
 FORMS: tuple[Form, ...] = ("passwords", "nkeys", "jwt")
 PATIENCE = 30.0

@@ -25,7 +25,7 @@ from pytest_agog.security import signing
 from pytest_agog.security.certificates import certify
 from pytest_agog.security.issuing import Form, issue
 from pytest_agog.security.state import load
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 from pytest_agog.wire import users
 from tests.security.conftest import Guarded
 

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from pytest_agog.reference.deliverables.streams import init_streams
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.security.conftest import PATIENCE, Guarded
 
 AGENT = """\

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from pytest_agog.scenario.model import Services
-from pytest_agog.scenario.scenario import Position, Scenario
+from pytest_agog.scenario.reading.places import Position
+from pytest_agog.scenario.scenario import Scenario
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.errors import CredentialsRefused, JetStreamDisabled, NatsUnreachable, NatsUrlInvalid
-from pytest_agog.stage.binaries import nats_server
 from pytest_agog.stage.connect import connect_nats, require_jetstream
-from pytest_agog.stage.processes import ManagedProcess
-from pytest_agog.stage.reservation import HOST, ReservedPort
+from pytest_agog.stage.machine.binaries import nats_server
+from pytest_agog.stage.machine.processes import ManagedProcess
+from pytest_agog.stage.machine.reservation import HOST, ReservedPort
 
 
 async def serve(folder: Path, port: ReservedPort, configuration: dict[str, object]) -> ManagedProcess:

@@ -17,7 +17,7 @@ from pytest_agog.errors import BadInput, UsageError
 from pytest_agog.session.addresses import Postgres
 from pytest_agog.stage.connect import close_nats, connect_nats
 from pytest_agog.stage.links import Link, Service, http_service, nats_services, postgres_service
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 WITHIN = 10
 

@@ -11,7 +11,8 @@ import pytest
 from pytest_agog.checks.registry import builtin_checks
 from pytest_agog.scenario.comms_steps import Backfill, Cut, Open
 from pytest_agog.scenario.model import Kill, Restart, Wait
-from pytest_agog.scenario.scenario import Claim, Position, Scenario, Step
+from pytest_agog.scenario.reading.places import Position
+from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.stage.needs import links_cut, needs_comms, needs_postgres
 from pytest_agog.values import Strict
 

@@ -13,7 +13,7 @@ import pytest
 from nats.aio.client import Client
 
 from pytest_agog.reference.deliverables.client import SafeClient
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.stage.verifying import VerifyingClient
 
 _ATTEMPTS = 3

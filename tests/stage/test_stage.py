@@ -14,11 +14,12 @@ import pytest
 
 from pytest_agog.errors import BinaryMissing, MaxPayloadTooSmall, ServiceDidNotStart, UsageError
 from pytest_agog.scenario.model import Kill, Wait
-from pytest_agog.scenario.scenario import Claim, Position, Scenario, Step
+from pytest_agog.scenario.reading.places import Position
+from pytest_agog.scenario.scenario import Claim, Scenario, Step
 from pytest_agog.stage.connect import connect_nats
-from pytest_agog.stage.nats import NatsServer
 from pytest_agog.stage.needs import needs_postgres
-from pytest_agog.stage.pool import PostgresPool
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.pool import PostgresPool
 from pytest_agog.stage.stage import Stage, StageOptions
 from pytest_agog.values import Strict
 
@@ -226,7 +227,7 @@ def test_services_can_be_left_up(harness: Callable[[str], subprocess.Popen[str]]
     process = harness("""
         import asyncio, sys
         from pathlib import Path
-        from pytest_agog.stage.nats import NatsOptions, NatsServer
+        from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
         server = NatsServer(Path(sys.argv[1], "nats"), NatsOptions(outlive=True))
         server.start()
         print(server.pid, flush=True)

@@ -11,7 +11,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import streams
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from pytest_agog.stage.binaries import nats_server
+from pytest_agog.stage.machine.binaries import nats_server
 from pytest_agog.wire.users import USERS
 from tests.deploy.nats.rendering import FILE, password_variable, rendered
 

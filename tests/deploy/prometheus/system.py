@@ -14,8 +14,8 @@ from pathlib import Path
 
 import nats
 
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 
 SUBJECT = "argo.workflow.ns.flow.uid-1.agent.roy.message"
 

@@ -19,8 +19,8 @@ from nats.js import JetStreamContext
 from pytest_agog.reference.comms.migrating import migrate
 from pytest_agog.reference.comms.service import CommsService
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM, CommsSettings
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 
 PATIENCE = 30.0
 SUBJECT = "argo.workflow.ns.flow.uid-1.agent.roy.message"

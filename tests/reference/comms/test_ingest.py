@@ -11,7 +11,7 @@ import pytest
 from nats.js.errors import NotFoundError
 
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.reference.comms.conftest import PATIENCE, REJECTED, Comms, messages
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_agog.errors import Exit, MigrationFailed, MigrationsAltered, PostgresUnreachable
 from pytest_agog.reference.comms.migrating import key, migrate, migrations, pending
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from pytest_agog.wire import tables
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.reference.comms.conftest import PATIENCE, Comms, messages
 
 

@@ -11,7 +11,7 @@ import nats
 import pytest
 
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM, CommsSettings
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import users
 from tests.reference.comms.conftest import PATIENCE, Comms, messages
 

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.deliverables.watching import Outgoing
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 
 @dataclass

@@ -22,9 +22,9 @@ from pytest_agog.errors import (
 )
 from pytest_agog.reference.deliverables.connecting import connect
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
-from pytest_agog.stage.binaries import nats_server
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.reservation import ReservedPort
+from pytest_agog.stage.machine.binaries import nats_server
+from pytest_agog.stage.machine.reservation import ReservedPort
+from pytest_agog.stage.servers.nats import NatsServer
 
 
 @contextmanager

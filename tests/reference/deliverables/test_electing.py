@@ -9,7 +9,7 @@ import pytest
 
 from pytest_agog.errors import JetStreamRefused, PublishFailed, StreamMissing
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
-from pytest_agog.stage.cluster import NatsCluster
+from pytest_agog.stage.servers.cluster import NatsCluster
 
 
 async def _leader_of(engine: DeliverableEngine, cluster: NatsCluster, stream: str) -> int:

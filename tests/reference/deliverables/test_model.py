@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pytest_agog.reference.deliverables.sync import SyncDeliverableEngine
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 FEATURES = ("search", "login")
 features = st.sampled_from(FEATURES)

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from pytest_agog.errors import BadInput, InvalidToken, PayloadTooLarge, PublishFailed, StoreFull, StreamMissing
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 from pytest_agog.wire import deliverables as wire
 
 SUBJECT = "agog.deliverables.roy.backend.search"

@@ -19,8 +19,8 @@ from pytest_agog.errors import (
 )
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.deliverables.reading import parse_headers
-from pytest_agog.stage.cluster import NatsCluster
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.cluster import NatsCluster
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import deliverables as wire
 
 SUBJECT = "agog.deliverables.cynthia.research.search"

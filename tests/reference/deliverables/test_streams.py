@@ -10,7 +10,7 @@ from pytest_agog.errors import InvalidToken, StreamDiffers
 from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.deliverables.streams import StreamOutcome, definitions, init_streams
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 from pytest_agog.wire.streams import CONSUMERS, STREAMS
 
 

@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from pytest_agog.errors import AmbiguousReplay, DigestMismatch, InvalidToken, JetStreamRefused, UsageError
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.deliverables.subscribing import Subscription
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import deliverables as wire
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_agog.errors import DeliverableMissing, NatsUnreachable
 from pytest_agog.reference.deliverables.sync import SyncDeliverableEngine
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 
 def test_the_same_methods_without_await(server: NatsServer) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from pytest_agog.ledger.pages import Pages, missing
+from pytest_agog.ledger.probing.pages import Pages, missing
 from pytest_agog.reference.doors.door import Door
 from pytest_agog.reference.doors.settings import read_settings
 from pytest_agog.reference.serving import HttpServer

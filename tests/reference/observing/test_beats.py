@@ -13,7 +13,7 @@ import pytest
 
 from pytest_agog.reference.deliverables.connecting import connect
 from pytest_agog.reference.observing.beats import FORGOTTEN, MOST, SILENCE, Beat, Roster, beating, hearing
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 BEGIN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 PATIENCE = 30.0

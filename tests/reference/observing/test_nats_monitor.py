@@ -17,8 +17,8 @@ from pytest_agog.reference.deliverables.streams import init_streams
 from pytest_agog.reference.observing import nats_monitor
 from pytest_agog.reference.observing.exposition import Series, told
 from pytest_agog.reference.observing.nats_monitor import NatsMonitor
-from pytest_agog.stage.cluster import NatsCluster
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.cluster import NatsCluster
+from pytest_agog.stage.servers.nats import NatsServer
 
 EXPECTED = (("agent-comms", "jangar-agent-comms"),)
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from pytest_agog.reference.deliverables.connecting import Link, connect
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from pytest_agog.wire import users
 
 

@@ -15,7 +15,7 @@ from pytest_agog.reference.deliverables.streams import all_as_defined, init_stre
 from pytest_agog.reference.operations.applying import Outcome, apply, look
 from pytest_agog.reference.operations.manifests import Manifests, load
 from pytest_agog.reference.operations.plan import Actual, Change, Wishes, plan
-from pytest_agog.stage.cluster import NatsCluster
+from pytest_agog.stage.servers.cluster import NatsCluster
 from tests.reference.operations.conftest import Guarded
 
 NACK = Path(__file__).parents[3] / "deploy" / "nack"

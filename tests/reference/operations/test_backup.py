@@ -38,8 +38,8 @@ from pytest_agog.reference.operations.archive import Contents
 from pytest_agog.reference.operations.backup import Sources, backup
 from pytest_agog.reference.operations.restore import Restored, restore
 from pytest_agog.reference.orchestrator.memory.database import SERIES as MEMORY
-from pytest_agog.stage.cluster import NatsCluster
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.cluster import NatsCluster
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.reference.operations.conftest import Guarded
 
 PATIENCE = 30.0

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.streams import init_streams
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 PATIENCE = 30.0
 

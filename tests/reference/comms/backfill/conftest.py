@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pytest_agog.reference.comms.migrating import migrate
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,11 @@ from nats.js.errors import Error as JetStreamError
 from pytest_agog.ledger.access import given
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM
 from pytest_agog.scenario.model import CommsService
-from pytest_agog.stage.components import Addresses, Comms
 from pytest_agog.stage.links import LINKS
-from pytest_agog.stage.nats import NatsServer
-from pytest_agog.stage.postgres import PostgresServer
-from pytest_agog.stage.targets import REFERENCE_COMMS
+from pytest_agog.stage.servers.nats import NatsServer
+from pytest_agog.stage.servers.postgres import PostgresServer
+from pytest_agog.stage.target.components import Addresses, Comms
+from pytest_agog.stage.target.targets import REFERENCE_COMMS
 from tests.reference.comms.chaos.history import History, Seen, violations
 from tests.reference.comms.events.reader import asking
 

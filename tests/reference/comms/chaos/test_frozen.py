@@ -13,7 +13,7 @@ from pytest_agog.reference.comms.ingest.database import let_go, open_connection
 from pytest_agog.reference.comms.service import CommsService
 from pytest_agog.reference.comms.storing import take_turn
 from pytest_agog.stage.links import Link, nats_services, postgres_service
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.reference.comms.chaos.account import account, pour
 from tests.reference.comms.conftest import PATIENCE, Comms, messages
 

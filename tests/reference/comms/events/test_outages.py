@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.reference.comms.migrating import migrate
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.reference.comms.events.conftest import Book, Served, book_of, serving, until
 from tests.reference.comms.events.reader import EVENTS, asking
 

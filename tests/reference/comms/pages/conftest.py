@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from pytest_agog.reference.comms.migrating import migrate
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.reference.comms.pages.site import Site, site
 
 

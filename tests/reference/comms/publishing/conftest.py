@@ -15,7 +15,7 @@ from nats.js.api import StreamConfig
 from pytest_agog.reference.comms.publishing.publisher import CommsPublisher
 from pytest_agog.reference.comms.publishing.speaker import Speaker
 from pytest_agog.reference.comms.publishing.spool import Spool
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 STREAM = "agent-comms"
 RUN = "agentrun.ns.flow.uid-1.agent.roy"

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.reference.comms.publishing.conftest import Reads
 
 FILE: Final = Path(__file__).parents[4] / "deploy" / "argo" / "agent-comms-workflow-template.yaml"

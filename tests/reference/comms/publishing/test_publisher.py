@@ -21,7 +21,7 @@ from pytest_agog.reference.comms.publishing.delivering import Spooled, Stored
 from pytest_agog.reference.comms.publishing.publisher import CommsPublisher, Counts
 from pytest_agog.reference.comms.publishing.spool import Spool
 from pytest_agog.reference.comms.publishing.sync import SyncCommsPublisher
-from pytest_agog.stage.nats import NatsOptions, NatsServer
+from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 from pytest_agog.wire import users
 from pytest_agog.wire.users import User
 from tests.reference.comms.publishing.conftest import ROY, RUN, STREAM, Reads

@@ -6,7 +6,7 @@ import socket
 
 from pytest_agog.reference.operations.reporting import reaching
 from pytest_agog.reference.operations.reporting.model import ContainerSeen
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 
 async def test_a_server_is_reached_and_nobody_is_not(server: NatsServer) -> None:

@@ -23,7 +23,7 @@ from pytest_agog.reference.orchestrator.planning.config import BudgetConfig
 from pytest_agog.reference.orchestrator.running.breaker import Breaker
 from pytest_agog.reference.orchestrator.running.breaker import dump as dump_breaker
 from pytest_agog.reference.orchestrator.state.record import Record, dump
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire.orchestration import state_key
 from tests.reference.orchestrator.board.making import record, seed
 

@@ -15,7 +15,7 @@ from pytest_agog.reference.observing.beats import beating
 from pytest_agog.reference.orchestrator.config import Config
 from pytest_agog.reference.orchestrator.service import serving
 from pytest_agog.reference.orchestrator.settings import OrchestratorSettings
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.browser import Open
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

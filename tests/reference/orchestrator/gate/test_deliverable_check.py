@@ -13,7 +13,7 @@ from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.orchestrator.gate import deliverable
 from pytest_agog.reference.orchestrator.gate.gate import run_gate
 from pytest_agog.reference.orchestrator.gate.work import Verdict
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire import notices
 from pytest_agog.wire.notices import Notice
 from tests.reference.orchestrator.gate.making import Code, gate_of, some_work

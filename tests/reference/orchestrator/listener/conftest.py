@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.reference.deliverables.connecting import Link
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from tests.reference.orchestrator.listener.rooms import Room, alive, pid_in
 
 

@@ -20,7 +20,7 @@ from pytest_agog.reference.orchestrator.listener.config import AgentConfig, List
 from pytest_agog.reference.orchestrator.listener.listener import Listener
 from pytest_agog.reference.orchestrator.listener.settings import ListenerSettings
 from pytest_agog.reference.orchestrator.messaging.sending import publish
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from pytest_agog.reference.orchestrator.memory.memory import Memory
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 from tests.reference.orchestrator.memory.ollama import Ollama
 
 

@@ -11,7 +11,7 @@ from pytest_agog.reference.orchestrator.memory.happenings import SpawnWasted, To
 from pytest_agog.reference.orchestrator.memory.memory import Memory
 from pytest_agog.reference.orchestrator.memory.model import Note
 from pytest_agog.reference.orchestrator.memory.service import LONGEST, MemoryService
-from pytest_agog.stage.postgres import PostgresServer
+from pytest_agog.stage.servers.postgres import PostgresServer
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 PATIENCE = 30.0

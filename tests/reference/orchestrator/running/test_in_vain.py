@@ -12,7 +12,7 @@ from pytest_agog.reference.orchestrator.engine.judging import Judged
 from pytest_agog.reference.orchestrator.gate.config import GateConfig
 from pytest_agog.reference.orchestrator.running.gating import Gate
 from pytest_agog.reference.orchestrator.state.record import Record
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire.orchestration import CommandRun
 from tests.reference.orchestrator.engine.records import begin, notice, ready
 from tests.reference.orchestrator.running.scenes import scene

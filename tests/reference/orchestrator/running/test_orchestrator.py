@@ -12,7 +12,7 @@ import pytest
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.reference.orchestrator.engine.judging import Judged
 from pytest_agog.reference.orchestrator.state.record import Record
-from pytest_agog.stage.nats import NatsServer
+from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.wire.orchestration import CommandRun
 from tests.reference.orchestrator.running.scenes import accepts, scene
 

@@ -1,0 +1,1 @@
+"""Looking up what claims ask for: streams, tables, pages, metrics, permissions."""

@@ -1,0 +1,1 @@
+"""The recorder: everything that crosses NATS, in order, into the ledger."""

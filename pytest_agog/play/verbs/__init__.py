@@ -1,0 +1,1 @@
+"""The steps of a scenario, a module for each kind."""

@@ -1,0 +1,1 @@
+"""The format told from its models: schema, explanations, reference page, starters."""

@@ -1,0 +1,1 @@
+"""Doubts about scenarios that are not wrong."""

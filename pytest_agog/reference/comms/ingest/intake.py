@@ -32,10 +32,10 @@ from pytest_agog.reference.deliverables.connecting import Link, connect
 BATCH: Final = 2_000
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Of one request; at least the largest message."""
-_EXPIRES: Final = 3.0
+_EXPIRES: Final = 1.0
 """Seconds that a request waits at the server. Whoever listens to `>` (a recorder, a person who looks) keeps the request
 of a worker that was killed alive, so that messages go to nobody until it expires."""
-_HEARTBEAT: Final = 1.0
+_HEARTBEAT: Final = 0.4
 _SILENCE: Final = 3.5
 """Seconds without a heartbeat after which the connection counts as cut."""
 _DRAIN: Final = 5.0
@@ -82,6 +82,7 @@ class Intake:
         self._max_bytes = MAX_BYTES
         self._acked: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._pause = Pause()
+        self._leaving = False
         health.expect(part)
 
     async def run(self) -> None:
@@ -101,9 +102,17 @@ class Intake:
         await self._send(replies, ACK)
 
     async def give_back(self) -> None:
-        """What is held goes to other workers now, and not after the ack wait."""
+        """What is held goes to other workers now, and not after the ack wait.
+
+        The open request is waited for, as whoever listens to `>` would keep it open without us.
+        """
+        self._leaving = True
         if self._client is None:
             return
+        if self._pull is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EXPIRES):
+                    await _first(self._pull.ended.wait(), self._client.ended.wait())
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
             await self._client.listen_no_more()  # or they would come back here
             await self._send([one.reply for one in self._held.everything()], NAK)
@@ -166,6 +175,8 @@ class Intake:
                 await _first(self._held.taken(), client.ended.wait())
                 if client.is_closed:
                     raise NatsUnreachable(url=mask(self._settings.nats_url), reason="the connection is lost")
+            if self._leaving:
+                await loop.create_future()  # until it is cancelled: acks and what is given back still go out
             begun = loop.time()
             pull = self._pull = _Pull(f"{inbox}.{number}")
             body = {

@@ -1,7 +1,7 @@
 """Messages of the durable consumer `host-listener`: pulled one by one, by whoever has a free slot. [O10] [F45]
 
 A request is sent for one message only when there is a slot for it, so nothing waits in a process for another agent to
-end. Requests are short (3 s): one that a killed process left behind would take a message with it as long as somebody
+end. Requests are short (1 s): one that a killed process left behind would take a message with it as long as somebody
 else listens to everything, as recorders do.
 """
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger(__name__)
 CONSUMER: Final = next(one for one in streams.CONSUMERS if one.name == "host-listener")
-_EXPIRES: Final = 3.0
-_SILENCE: Final = _EXPIRES + 1.0
+_EXPIRES: Final = 1.0
+_SILENCE: Final = _EXPIRES + 3.0
 _NANOSECONDS: Final = 10**9
 _NOTHING_CAME: Final = frozenset({"404", "408"})
 _NO_STREAM: Final = 10059
@@ -186,6 +186,7 @@ class Source:
 
     async def _next(self, queue: asyncio.Queue[Msg], inbox: str, stop: asyncio.Event) -> Msg | None:
         """The next message; None when none came, and the consumer is there again."""
+        asked = asyncio.get_running_loop().time()
         if queue.empty():
             body = {"batch": 1, "expires": int(_EXPIRES * _NANOSECONDS)}
             with contextlib.suppress(nats.errors.Error):
@@ -193,6 +194,10 @@ class Source:
                 await self._link.nc.publish(subject, json.dumps(body).encode(), reply=inbox)
         await first(_filled(queue), stop)
         if stop.is_set():
+            # The request is let end: whoever listens to `>` would keep it open without us. What comes is given back.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(asked + _EXPIRES):
+                    await _filled(queue)
             return None
         message = queue.get_nowait() if not queue.empty() else None
         # Silence: the request was lost with its connection, or with its consumer.

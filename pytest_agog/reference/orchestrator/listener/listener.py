@@ -103,7 +103,7 @@ class Listener:
     async def _look_after_the_dead(self) -> None:
         """What a killed listener had in hand, and what its last pull requests still take along. [O16]
 
-        They live for three seconds, and take messages with them as long as anybody listens to everything.
+        They live for a second, and take messages with them as long as anybody listens to everything.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + _CAREFUL

@@ -1,7 +1,7 @@
 """Messages of a durable consumer, pulled a few at a time, for as long as it takes.
 
-Requests are short (3 s): a request that a killed process left behind would take messages with it as long as somebody
-else listens to everything, as recorders do.
+Requests are short (1 s): a request that a killed process left behind would take messages with it as long as somebody
+else listens to everything, as recorders do. Who leaves in order waits for its own to end.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 LOG: Final = logging.getLogger(__name__)
-_EXPIRES: Final = 3.0
-_SILENCE: Final = _EXPIRES + 1.0
+_EXPIRES: Final = 1.0
+_SILENCE: Final = _EXPIRES + 3.0
 _NANOSECONDS: Final = 10**9
 _GONE: Final = frozenset({"404", "409", "503"})
 
@@ -85,9 +85,15 @@ class Puller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = 0
         self._seen = asyncio.Event()
+        self._leaving = False
+        self._until = 0.0
+        """When the last request ends, on the loop's clock."""
 
     async def run(self) -> None:
-        """Until it is cancelled; what was taken and not finished is delivered again later, to somebody."""
+        """Until it is cancelled; what was taken and not finished is delivered again later, to somebody.
+
+        What comes after that is given back at once.
+        """
         inbox = self._link.nc.new_inbox()
         subscription = await self._link.nc.subscribe(inbox, cb=self._came)
         try:
@@ -103,17 +109,26 @@ class Puller:
                     self._asked = 0  # the request was lost with its connection, or with its consumer
                     await self._ensure()
         finally:
+            await self._leave()
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _leave(self) -> None:
+        self._leaving = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._until):
+                while self._asked > 0 and self._link.nc.is_connected:
+                    self._seen.clear()
+                    await self._seen.wait()
+
     async def _came(self, message: Msg) -> None:
         status = (message.headers or {}).get("Status")
         if status is not None:
             self._asked = 0
-            if status in _GONE and "exceeded" not in str((message.headers or {}).get("Description", "")).lower():
+            if not self._leaving and status in _GONE and "exceeded" not in str((message.headers or {}).get("Description", "")).lower():
                 self._spawn(self._ensure())
             self._seen.set()
             return
@@ -126,6 +141,8 @@ class Puller:
         if jetstream.ANSWERED in delivery.headers:
             LOG.warning("%s (sequence %d) is a server's answer to a request, and refused", *delivery.place)
             self._spawn(delivery.refuse())
+        elif self._leaving:
+            await delivery.again()
         else:
             self._spawn(self._take(delivery))
         self._seen.set()
@@ -138,6 +155,7 @@ class Puller:
     async def _ask(self, inbox: str) -> None:
         body = {"batch": self._batch, "expires": int(_EXPIRES * _NANOSECONDS)}
         self._asked = self._batch
+        self._until = asyncio.get_running_loop().time() + _EXPIRES
         with contextlib.suppress(nats.errors.Error):
             subject = f"{jetstream.PREFIX}.CONSUMER.MSG.NEXT.{self._consumer.stream}.{self._consumer.name}"
             await self._link.nc.publish(subject, json.dumps(body).encode(), reply=inbox)

@@ -57,7 +57,14 @@ def with_engine(
 
 def init_streams(
     update: Annotated[bool, typer.Option("--update", help="Change streams that differ from their definition.")] = False,
-    replicas: Annotated[int, typer.Option(min=1, max=5, help="Copies of each stream; 3 in a cluster.")] = 1,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=5,
+            help="Copies of each stream. Without it new ones get 3 in a cluster, else 1; others keep theirs.",
+        ),
+    ] = None,
     agent: Annotated[
         list[str] | None, typer.Option(metavar="NAME=TYPE", help="A further agent and its type of deliverable.")
     ] = None,

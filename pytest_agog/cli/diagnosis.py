@@ -91,7 +91,7 @@ async def _jetstream(link: Link) -> list[Finding]:
 async def _streams(link: Link) -> list[Finding]:
     from pytest_agog.reference.deliverables.streams import init_streams
 
-    replicas = 3 if len(link.nc.servers) + len(link.nc.discovered_servers) >= 3 else 1
+    replicas = link.copies(None)
     findings = []
     for outcome in await init_streams(link, check=True, replicas=replicas):
         wrong = [str(difference) for difference in outcome.differences] + ([outcome.reason] if outcome.reason else [])
@@ -100,7 +100,9 @@ async def _streams(link: Link) -> list[Finding]:
             wrong += [f"consumer {consumer.name}: {text}" for text in texts]
         if wrong:
             absent = wrong == ["absent"] or all(text.endswith("absent") for text in wrong)
-            remedy = "Create it with `agog init-streams`." if absent else "Change it with `agog init-streams --update`."
+            copies = f" --replicas {replicas}" if any("num_replicas" in text for text in wrong) else ""
+            change = f"Change it with `agog init-streams --update{copies}`."
+            remedy = "Create it with `agog init-streams`." if absent else change
             findings.append(Finding(f"stream {outcome.name}", "failed", "; ".join(wrong), remedy))
     return findings or [Finding("streams", "ok", f"all {len(STREAMS)} and their consumers are as defined")]
 

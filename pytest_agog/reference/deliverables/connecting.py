@@ -38,6 +38,8 @@ _WAIT: Final = 0.1
 """Seconds between two attempts to find a server again."""
 _REFUSED_WAIT: Final = 0.5
 """The same, while the server refuses the credentials."""
+_COPIES: Final = 3
+"""Of a stream in a cluster."""
 _SCHEMES: Final = ("nats", "tls", "ws", "wss")
 _AUTH_WORDS: Final = ("authorization", "authentication", "user credentials", "permissions violation")
 
@@ -77,6 +79,15 @@ class Link:
     def guarded(self) -> bool:
         """Whether the server asks who we are."""
         return bool(self.nc._server_info.get("auth_required"))  # noqa: SLF001 - its greeting, which nats-py keeps
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the server says that it belongs to a cluster."""
+        return bool(getattr(self.nc, "_server_info", {}).get("cluster"))
+
+    def copies(self, wanted: int | None) -> int:
+        """How many replicas a new stream gets: as many as are wanted; without a wish three in a cluster, else one."""
+        return wanted or (_COPIES if self.clustered else 1)
 
     async def request(
         self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, *, within: float | None = None

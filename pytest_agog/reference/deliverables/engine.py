@@ -113,7 +113,7 @@ class DeliverableEngine:
         return await self._publisher.publish(agent, task_type, feature, content, dict(metadata or {}))
 
     async def init_streams(
-        self, *, update: bool = False, replicas: int = 1, agents: Mapping[str, str] | None = None
+        self, *, update: bool = False, replicas: int | None = None, agents: Mapping[str, str] | None = None
     ) -> list[streams.StreamOutcome]:
         """[D5] See `streams.init_streams`."""
         return await streams.init_streams(self.link, update=update, replicas=replicas, agents=agents)

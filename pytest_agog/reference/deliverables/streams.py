@@ -106,7 +106,7 @@ async def init_streams(
     link: Link,
     *,
     update: bool = False,
-    replicas: int = 1,
+    replicas: int | None = None,
     agents: Mapping[str, str] | None = None,
     check: bool = False,
     names: WireNames = CONTRACT,
@@ -114,25 +114,32 @@ async def init_streams(
     """Bring streams and consumers about, in the order of the contract.
 
     `update` changes what differs; `check` changes and creates nothing (what is absent is then `refused`, "absent"). Of
-    an agent comms with other `names` the stream is created and its consumer is left to the system itself.
+    an agent comms with other `names` the stream is created and its consumer is left to the system itself. Without
+    `replicas` new streams get three in a cluster and one elsewhere, and what is there keeps its number.
 
     Raises:
         JetStreamDisabled, NatsUnreachable, CredentialsRefused: as the link says.
     """
-    wanted = [_named(stream, names) for stream in definitions(agents, replicas)]
+    wanted = [_named(stream, names) for stream in definitions(agents, link.copies(replicas))]
     try:
         infos = await jetstream.list_all(link, "STREAM.LIST", "streams", needed={stream.name for stream in wanted})
     except jetstream.Refusal as refusal:
         raise refusal.as_error("listing the streams", url=link.url) from None
     there = {info["config"]["name"]: info for info in infos}
+    if replicas is None:
+        wanted = [_as_many_as(stream, there.get(stream.name)) for stream in wanted]
     consumers = [one for one in wire.CONSUMERS if one.stream != names.stream or one.name == names.consumer]
     work = _Work(link, consumers, update=update, check=check)
     outcomes = list(await asyncio.gather(*(work.stream(stream, there.get(stream.name)) for stream in wanted)))
     if link.guarded and not check:
         # Whoever publishes the first large report creates its bucket, except where users are told apart: agents must
         # not create streams, for a stream may be a mirror of any other.
-        await ensure_bucket(link, replicas, update=update)
+        await ensure_bucket(link, link.copies(replicas), update=update)
     return outcomes
+
+
+def _as_many_as(stream: wire.StreamDefinition, info: dict[str, Any] | None) -> wire.StreamDefinition:
+    return stream if info is None else stream.replicated(int(info["config"].get("num_replicas") or 1))
 
 
 def _named(stream: wire.StreamDefinition, names: WireNames) -> wire.StreamDefinition:

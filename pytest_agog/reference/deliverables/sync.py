@@ -88,7 +88,7 @@ class SyncDeliverableEngine:
         return self._call(self._engine.publish, agent, task_type, feature, content, metadata)
 
     def init_streams(
-        self, *, update: bool = False, replicas: int = 1, agents: Mapping[str, str] | None = None
+        self, *, update: bool = False, replicas: int | None = None, agents: Mapping[str, str] | None = None
     ) -> list[StreamOutcome]:
         """[D5]"""
         return self._call(self._engine.init_streams, update=update, replicas=replicas, agents=agents)

@@ -45,12 +45,7 @@ async def look(link: Link, wanted: Manifests) -> Actual:
     except jetstream.Refusal as refusal:
         raise refusal.as_error("listing the streams", url=link.url) from None
     consumers = {name: {str(each["name"]): each for each in found} for name, found in zip(named, lists, strict=True)}
-    return Actual(streams, consumers, _clustered(link), datetime.now(UTC))
-
-
-def _clustered(link: Link) -> bool:
-    """As the server says in its greeting."""
-    return bool(getattr(link.nc, "_server_info", {}).get("cluster"))
+    return Actual(streams, consumers, link.clustered, datetime.now(UTC))
 
 
 async def apply(link: Link, wanted: Manifests, wishes: Wishes | None = None) -> list[Outcome]:

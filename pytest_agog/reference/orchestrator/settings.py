@@ -30,5 +30,5 @@ class OrchestratorSettings:
     http: bool = True
     door: DoorSettings = field(default_factory=DoorSettings)
     """Who may ask by HTTP, and how often. [C10]"""
-    replicas: int = 1
-    """Of the state bucket, when it is created."""
+    replicas: int | None = None
+    """Of streams and state bucket, when they are created; without it three in a cluster, else one."""

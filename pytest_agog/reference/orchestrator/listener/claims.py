@@ -65,7 +65,7 @@ class Claims:
     def __init__(self, link: Link) -> None:
         self._bucket = Bucket(link, BUCKET)
 
-    async def open(self, *, replicas: int = 1) -> None:
+    async def open(self, *, replicas: int | None = None) -> None:
         """Create the bucket if it is not there."""
         await self._bucket.open(replicas=replicas)
 

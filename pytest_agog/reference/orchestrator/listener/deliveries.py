@@ -104,7 +104,7 @@ class Reread(Delivery):
 class Source:
     """The consumer, and the pulling from it."""
 
-    def __init__(self, link: Link, *, ack_wait: float | None, replicas: int = 1) -> None:
+    def __init__(self, link: Link, *, ack_wait: float | None, replicas: int | None = None) -> None:
         self._link = link
         self._wanted = CONSUMER if ack_wait is None else replace(CONSUMER, ack_wait=ack_wait)
         self._explicit = ack_wait is not None

@@ -29,8 +29,8 @@ class ListenerSettings:
     rules: ListenerConfig = field(default_factory=ListenerConfig)
     root: Path = Path()
     """What relative paths of the settings stand for: the folder of the settings file."""
-    replicas: int = 1
-    """Of the claims' bucket, when it is created."""
+    replicas: int | None = None
+    """Of the claims' bucket, when it is created; without it three in a cluster, else one."""
 
     @property
     def data(self) -> Path:

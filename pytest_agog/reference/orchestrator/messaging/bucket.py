@@ -40,8 +40,8 @@ class Bucket:
         self.stream = f"KV_{name}"
         self._prefix = f"$KV.{name}."
 
-    async def open(self, *, replicas: int = 1) -> None:
-        """Create the bucket if it is not there. One that is there stays as it is.
+    async def open(self, *, replicas: int | None = None) -> None:
+        """Create the bucket if it is not there. One that is there stays as it is. `replicas` as for streams.
 
         Raises:
             JetStreamRefused: it cannot be created.
@@ -55,7 +55,7 @@ class Bucket:
             return
         config = {
             "name": self.stream, "subjects": [f"{self._prefix}>"], "max_msgs_per_subject": 1, "discard": "new",
-            "storage": "file", "retention": "limits", "num_replicas": replicas, "allow_direct": True,
+            "storage": "file", "retention": "limits", "num_replicas": self._link.copies(replicas), "allow_direct": True,
             "allow_rollup_hdrs": True, "deny_delete": True, "max_consumers": -1, "max_msgs": -1, "max_bytes": -1,
             "max_age": 0, "max_msg_size": -1, "duplicate_window": 120 * 10**9,
         }  # fmt: skip

@@ -128,7 +128,11 @@ class Puller:
         status = (message.headers or {}).get("Status")
         if status is not None:
             self._asked = 0
-            if not self._leaving and status in _GONE and "exceeded" not in str((message.headers or {}).get("Description", "")).lower():
+            if (
+                not self._leaving
+                and status in _GONE
+                and "exceeded" not in str((message.headers or {}).get("Description", "")).lower()
+            ):
                 self._spawn(self._ensure())
             self._seen.set()
             return

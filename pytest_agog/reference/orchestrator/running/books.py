@@ -65,7 +65,7 @@ class Books:
         """Tell of the keys that begin with `prefix` and are no record: key, value (None: removed) and revision."""
         self._others.append((prefix, told))
 
-    async def open(self, *, replicas: int = 1) -> None:
+    async def open(self, *, replicas: int | None = None) -> None:
         """Bring the bucket about and read all that is in it.
 
         Raises:

@@ -92,7 +92,7 @@ class Orchestrator:
         self._stack.push_async_callback(self.link.close)
         for outcome in await init_streams(self.link, replicas=settings.replicas):
             if not outcome.as_defined:
-                LOG.warning("stream %s is not as the contract has it; `agog init-streams --check` tells", outcome.name)
+                LOG.warning("stream %s is not as the contract has it; `agog init-streams` tells how", outcome.name)
         clock = Clock()
         books = Books(self.link, clock)
         leading = Leading(books)

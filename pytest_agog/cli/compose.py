@@ -75,11 +75,13 @@ def read(paths: list[Path] | None) -> list[File]:
     Raises:
         BadInput: one cannot be read, or is no text.
     """
+    from pytest_agog.stacks.tree import MAX_CHARACTERS
+
     found: dict[str, str] = {}
     for path in paths or ():
         name = "<stdin>" if str(path) == "-" else path.as_posix()
         if name not in found:
-            found[name] = read_text(str(path), "The compose file")
+            found[name] = read_text(str(path), "The compose file", most=4 * MAX_CHARACTERS)
     return list(found.items())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -15,9 +16,14 @@ from pytest_agog.report.text import one_line, visible
 
 
 def print_json(value: Any) -> None:
-    """`value` as JSON, indented; with escapes where stdout cannot take every character."""
+    """`value` as JSON, indented; with escapes where stdout cannot take every character, or a terminal might obey it."""
     plain = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
-    print(json.dumps(value, ensure_ascii=not plain, indent=2, default=str))
+    text = json.dumps(value, ensure_ascii=not plain, indent=2, default=str)
+    print(text if text.isascii() else "".join(map(_in_json, text)))
+
+
+def _in_json(character: str) -> str:
+    return character if visible(character) == character else json.dumps(character)[1:-1]
 
 
 def print_line(text: str) -> None:
@@ -64,18 +70,22 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, num
         print("  ".join(padded).rstrip())
 
 
-def read_text(path: str, what: str) -> str:
+def read_text(path: str, what: str, *, most: int = -1) -> str:
     """The UTF-8 text of a file, or of stdin for `-`; line ends stay as they are.
 
     Raises:
-        BadInput: it cannot be read, or is no UTF-8.
+        BadInput: it cannot be read, has more than `most` bytes, or is no UTF-8.
     """
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        # One byte more tells that there is more; what never ends (a device, a pipe) is not read to its end.
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
+            data = file.read(most + 1 if most >= 0 else -1)
     except OSError as error:
         raise BadInput(
             f"{what} {path} cannot be read: {error.strerror or error}. Give a file, or - for stdin."
         ) from None
+    if 0 <= most < len(data):
+        raise BadInput(f"{what} {path} has more than {most:,} bytes. Give the file that was meant, or split it.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -84,3 +84,9 @@ def test_rules_are_listed_with_their_reasons(agog: Agog) -> None:
     assert any(line.startswith("secret-in-file: ") for line in lines)
     listed = agog("compose", "rules", "--json").json
     assert [f"{row['rule']}: {row['reason']}" for row in listed] == lines
+
+
+def test_what_never_ends_is_no_compose_file(agog: Agog) -> None:
+    done = agog("compose", "check", "/dev/zero")
+    assert (done.code, done.out) == (2, "")
+    assert "has more than 8,000,000 bytes" in done.err

@@ -51,8 +51,11 @@ _SEPARATED: Final = re.compile(r";|\b(?:host|hostaddr|dbname|user|sslmode)\s*=|\
 """What else stands in such a string; `password=mine` alone may be anything."""
 _OPEN_MARK: Final = re.compile(r"[\0\x01]")
 _SWITCH: Final = re.compile(
-    r"(?:true|false|yes|no|on|off|none|null|nil|empty|disabled|enabled|optional|trust)?", re.IGNORECASE
+    r"(?:true|false|yes|no|on|off|none|null|nil|empty|disabled|enabled|optional|trust|peer|ident|md5"
+    r"|scram-sha-256)?",
+    re.IGNORECASE,
 )
+"""Words that switch something, or name a method (`--auth=md5`), and let nobody in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ _OF_SERVICES: Final = {
     "profiles": _LIST, "cap_add": _LIST, "devices": _LIST, "healthcheck": _MAPPING, "deploy": _MAPPING,
     "depends_on": _EITHER, "environment": _EITHER, "networks": _EITHER, "extra_hosts": _EITHER,
 }  # fmt: skip
+_OF_TEXTS: Final = (
+    "environment", "depends_on", "networks", "links", "profiles", "cap_add", "extra_hosts", "expose", "command",
+    "entrypoint",
+)  # fmt: skip
+"""Lists of texts: `- KEY: value` is a mapping with one key, which is not what `- KEY=value` is."""
 _OF_FILES: Final = {"volumes": _MAPPING, "networks": _MAPPING, "secrets": _MAPPING, "configs": _MAPPING}
 _NUMBERS: Final = re.compile(r"(\d+)(?:-(\d+))?")
 _LARGEST: Final = 65535
@@ -32,6 +37,7 @@ def _forms(stack: Stack) -> Iterator[Remark]:
         for name, entry in services.entries.items() if isinstance(services, Mapping) else ():
             if isinstance(entry.value, Mapping):
                 yield from _wrong(file, f"service {name}: ", entry.value, _OF_SERVICES)
+                yield from _items(file, name, entry.value)
     for service in stack.services.values():
         for port in service.ports:
             if why := _no_port(port):
@@ -49,6 +55,20 @@ def _wrong(file: str, whose: str, node: Mapping, wanted: dict[str, str]) -> Iter
         what = "a text" if isinstance(value, Scalar) else "a list" if isinstance(value, Sequence) else "a mapping"
         line, place = node.line_of(key), node.file_of(key) or file
         yield Remark(place, line, f"{whose}{key} is {what}, and has to be {form}", f"Write {key} as {form}.")
+
+
+def _items(file: str, service: str, node: Mapping) -> Iterator[Remark]:
+    for key in _OF_TEXTS:
+        value = node.get(key)
+        for item in value.items if isinstance(value, Sequence) else ():
+            if isinstance(item, Scalar):
+                continue
+            what = "a list" if isinstance(item, Sequence) else "a mapping"
+            instead = (
+                "Write KEY=value, without a colon" if key == "environment" else "Put quotes around what has a colon"
+            )
+            text = f"service {service}: an entry of {key} is {what}, and has to be a text"
+            yield Remark(item.file or file, item.line, text, f"{instead}.")
 
 
 def _fits(value: Node, form: str) -> bool:

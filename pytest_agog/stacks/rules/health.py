@@ -194,9 +194,17 @@ def _unmet(stack: Stack) -> Iterator[Remark]:
         yield at(
             dependency.said,
             f"service {service.name} starts when {target.name} has started, not when it answers",
-            f"Write depends_on: {target.name}: condition: {_HEALTHY}.",
+            f"{_first(target)}rite depends_on: {target.name}: condition: {_HEALTHY}.",
             "finding" if server and not _watched_elsewhere(service) else "note",
         )
+
+
+def _first(target: Service) -> str:
+    """What comes before the condition: compose ends when a service that never tells of its health is waited for."""
+    if _tests(target):
+        return "W"
+    where = ", here or in its image," if target.build is not None else ""
+    return f"Give {target.name} a healthcheck{where} and w"
 
 
 def _watched_elsewhere(service: Service) -> bool:
@@ -207,11 +215,24 @@ def _watched_elsewhere(service: Service) -> bool:
 
 
 _LOOKING: Final = frozenset(
-    {"adminer", "pgadmin", "phpmyadmin", "commander", "pgweb", "kibana", "grafana", "webui", "dashboard", "exporter"}
+    {
+        "adminer",
+        "pgadmin",
+        "phpmyadmin",
+        "commander",
+        "pgweb",
+        "kibana",
+        "grafana",
+        "webui",
+        "dashboard",
+        "exporter",
+        "nui",
+    }
 )
 _LOOKERS: Final = frozenset({
     "adminer", "pgadmin4", "phpmyadmin", "phpmyadmin/phpmyadmin", "redis-commander", "mongo-express", "grafana",
-    "kafka-ui", "redisinsight", "akhq", "pgweb", "dozzle", "portainer-ce", "metabase",
+    "kafka-ui", "redisinsight", "akhq", "pgweb", "dozzle", "portainer-ce", "metabase", "nats-box", "nui",
+    "prometheus-nats-exporter", "nats-surveyor", "console",
 })  # fmt: skip
 
 

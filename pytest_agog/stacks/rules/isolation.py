@@ -172,8 +172,8 @@ def _outside(stack: Stack) -> Iterator[Remark]:
     if "default" in stack.networks:
         return
     for service in stack.services.values():
-        if service.networks or service.inherits:
-            continue
+        if service.networks or service.inherits or (service.image is None and service.build is None):
+            continue  # what has no image is part of a service in another file, which may name its networks
         if service.network_mode == "host":
             yield Remark(
                 service.file, service.node.line_of("network_mode"),

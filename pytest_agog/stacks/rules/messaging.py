@@ -23,6 +23,7 @@ _SWITCHES: Final = frozenset({
     "t", "T", "logtime", "logtime_utc", "s", "syslog", "D", "debug", "V", "trace", "VV", "DV", "DVV", "js",
     "jetstream", "tls", "tlsverify", "h", "help", "v", "version", "help_tls", "no_advertise",
 })  # fmt: skip
+_MONITORED: Final = "8222"
 _MONITOR: Final = re.compile(r":8222\b|/healthz\b|/varz\b")
 
 
@@ -117,6 +118,17 @@ def _flags(stack: Stack) -> Iterator[Remark]:
                 _place(service), f"service {service.name}: nats-server has no flag {word}, and does not start with it",
                 "Remove it; most settings belong into a configuration file (-c).",
             )  # fmt: skip
+        for name in _PORTS:
+            value = flags.values.get(name, "")
+            if value.isdigit() and int(value) > _LARGEST:
+                yield at(
+                    _place(service), f"service {service.name}: -{name} names a port, and {value} is none",
+                    f"Take a port from 1 to {_LARGEST}; limits belong into a configuration file (-c).",
+                )  # fmt: skip
+
+
+_PORTS: Final = ("p", "port", "m", "http_port", "ms", "https_port")
+_LARGEST: Final = 65535
 
 
 def _monitoring(stack: Stack) -> Iterator[Remark]:
@@ -129,6 +141,12 @@ def _monitoring(stack: Stack) -> Iterator[Remark]:
             yield at(
                 check.said, f"service {service.name}: the healthcheck asks the monitoring port, which is not open",
                 'Start NATS with "-m", "8222".',
+            )  # fmt: skip
+        elif any(port.target == _MONITORED for port in service.ports):
+            yield at(
+                next(port.said for port in service.ports if port.target == _MONITORED),
+                f"service {service.name} publishes its monitoring port, which is not open",
+                'Start NATS with "-m", "8222".', "note",
             )  # fmt: skip
         elif stack.kind == "agents" and stack.sure:
             yield at(

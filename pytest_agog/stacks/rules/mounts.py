@@ -94,7 +94,7 @@ def _hot_reload(stack: Stack) -> Iterator[Remark]:
 def _says_production(service: Service) -> bool:
     build = service.node.get("build")
     target = build.get("target") if isinstance(build, Mapping) else None
-    if isinstance(target, Scalar) and set(words(target.text)) & (_PRODUCTION | {"runner", "final"}):
+    if isinstance(target, Scalar) and set(words(target.text)) & (_PRODUCTION | {"runner", "runtime", "final"}):
         return True
     variable = service.variable("NODE_ENV")
     return variable is not None and variable.said.raw.strip().lower() == "production"
@@ -118,9 +118,11 @@ def _node_modules(stack: Stack) -> Iterator[Remark]:
                 for other in service.mounts
             ):
                 continue
+            hidden = f"the mount over {mount.target} hides {inside} of the image"
+            on_host = f"{inside} lies on the host, in the mount over {mount.target}"
             yield at(
                 mount.said,
-                f"service {service.name}: the mount over {mount.target} hides {inside} of the image",
+                f"service {service.name}: {hidden if service.build is not None else on_host}",
                 f"Add a named volume: {service.name}_{_MODULES}:{inside}.",
                 "finding" if service.build is not None or strict else "note",
             )

@@ -27,7 +27,7 @@ _SECRET_NAME: Final = re.compile(
 )
 _NO_SECRET_NAME: Final = re.compile(
     r"(?:^|_)(?:ALLOW_EMPTY|ALLOW_BLANK|RANDOM|DISABLE|ENABLE|REQUIRE|USE|IS|HAS|MAX|MIN|NUM|COUNT|PUBLIC|EXPIRE|SKIP|PASSWORDLESS|NEXT_PUBLIC|VITE"
-    r"|PUBLISHABLE|SITE_KEY|SITEKEY)(?:_|$)|_FILE$|_PATH$|_URL$|(?:^|_)OLDPWD$|^PWD$|_SSL_\w+_CREDENTIALS$",
+    r"|PUBLISHABLE|SITE_KEY|SITEKEY)(?:_|$)|_FILE$|_PATH$|_URL$|(?:^|_)GPG_KEY$|FINGERPRINT$|(?:^|_)OLDPWD$|^PWD$|_SSL_\w+_CREDENTIALS$",
     re.IGNORECASE,
 )
 _NOT_SECRET_VALUE: Final = re.compile(
@@ -49,7 +49,8 @@ _WELL_KNOWN: Final = frozenset({
     "t0p-s3cr3t", "qwerty",
 })  # fmt: skip
 _DEVELOPMENT: Final = re.compile(
-    r"(?:^|[_\W-])(?:dev|local|test|testing|development|demo)(?:[_\W-]|$)|(?:password|passwd|secret)\d*$", re.IGNORECASE
+    r"(?:^|[_\W-])(?:dev|local|test|testing|development|demo)(?:[_\W-]|$)|(?:password|passwd|secret|[_-]pass)\d*$",
+    re.IGNORECASE,
 )
 _PRIVATE: Final = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _TOKENS: Final = re.compile(
@@ -104,6 +105,8 @@ def _within(service: Service) -> Iterator[Remark]:
             for one in passwords.in_options(said.text, said.raw):
                 yield from _judged(f"service {service.name}: a password in {where}", said, one.raw, one.secret)
     for variable in service.environment:
+        if variable.name == "POSTGRES_INITDB_ARGS":
+            continue  # initdb takes methods (`--auth=password`), and a password from a file only
         said, what = variable.said, f"service {service.name}: the password in {variable.name}"
         if separator := _PAIRS.get(variable.name.upper()):
             pairs = passwords.after(separator, said.text, said.raw)
@@ -162,6 +165,8 @@ _NO_KEY: Final = re.compile(
     re.IGNORECASE,
 )
 """What clients are given that demand a key where the server takes any."""
+_WORD: Final = re.compile(r"[A-Za-z]{1,12}")
+"""No service gives out keys that are words; who falls back to one calls a service that takes any, or one for all."""
 _LETS_IN: Final = re.compile(r"PASS|PWD|password", re.IGNORECASE)
 """What is called so lets people in, whatever it says."""
 
@@ -181,7 +186,7 @@ def _judged(what: str, place: Said, raw: str, value: str, known: frozenset[str] 
         default = _defaults(raw, value)
         if default is None:
             return
-        if _placeholder(default) or default.lower() in known:
+        if _placeholder(default) or default.lower() in known or (_API_KEY.search(what) and _WORD.fullmatch(default)):
             text = f"{what} falls back to a placeholder that everybody knows"
             yield at(place, text, "Write ${VARIABLE:?} so that a missing one is an error.", "note")
         else:

@@ -29,6 +29,9 @@ def certs(
     ],
     days: Annotated[float, typer.Option("--days", help="How long the certificates hold.", min=0.01, max=3650)] = 365,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Replace files that are there; clients trust the authority before it too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make an authority and a server certificate for development: ca.pem, server.pem, server-key.pem (mode 0600).
@@ -40,11 +43,13 @@ def certs(
     """
     from pytest_agog.security import certificates
 
-    if not force:
+    former = folder / certificates.CA
+    known = former.read_bytes() if renew and former.is_file() else b""
+    if not force and not renew:
         for name in (certificates.CA, certificates.CERTIFICATE, certificates.KEY):
             if (folder / name).exists():
                 raise Exists(path=folder / name)
-    made = certificates.certify(folder.absolute(), host, days)
+    made = certificates.certify(folder.absolute(), host, days, former=known)
     if as_json:
         print_json({"ca": made.ca, "certificate": made.certificate, "key": made.key, "hosts": host, "days": days})
         return

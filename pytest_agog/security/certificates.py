@@ -46,10 +46,11 @@ class Certificates:
         return {"tls": {"cert_file": str(self.certificate), "key_file": str(self.key), "timeout": 5}}
 
 
-def certify(folder: Path, hosts: Sequence[str], days: float = 365) -> Certificates:
+def certify(folder: Path, hosts: Sequence[str], days: float = 365, *, former: bytes = b"") -> Certificates:
     """Make an authority and a server certificate for `hosts` (names and IP addresses), which ends after `days`.
 
-    Negative `days` give one that has ended already.
+    Negative `days` give one that has ended already. `former` is a `ca.pem` whose newest authority clients go on
+    trusting, for servers that still show its certificate.
 
     Raises:
         BadHost: a host is neither a name nor an address.
@@ -65,7 +66,7 @@ def certify(folder: Path, hosts: Sequence[str], days: float = 365) -> Certificat
     authority = _authority(authority_key, days)
     certificate = _server(server_key, names, hosts[0], authority, authority_key, days)
     return Certificates(
-        write(folder / CA, _pem(authority), PUBLIC),
+        write(folder / CA, _pem(authority) + _first(former), PUBLIC),
         write(folder / CERTIFICATE, _pem(certificate), PUBLIC),
         write(folder / KEY, _key_pem(server_key)),
     )
@@ -154,6 +155,16 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         data_encipherment=False, key_agreement=False, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
         encipher_only=False, decipher_only=False,
     )  # fmt: skip
+
+
+def _first(pem: bytes) -> bytes:
+    """The newest certificate of a `ca.pem`; nothing of what is none."""
+    from cryptography import x509
+
+    try:
+        return _pem(x509.load_pem_x509_certificates(pem)[0]) if pem else b""
+    except ValueError:
+        return b""
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pytest_agog.errors import NatsUrlInvalid
 from pytest_agog.masking import mask
+from pytest_agog.security import api_guard
 from pytest_agog.security import state as states
 from pytest_agog.security.files import write
 from pytest_agog.security.signing import Key, account_jwt, credentials, new_key, operator_jwt, user_jwt
@@ -154,11 +155,12 @@ def server(state: State) -> dict[str, Any]:
                     else {"nkey": secret.public}
                 )
                 users.append({**proof, "permissions": _permissions(user)})
-    return {"accounts": {ACCOUNT: {"jetstream": "enabled", "users": users}}}
+    ours = {"jetstream": "enabled", "users": users, **api_guard.account()}
+    return {"accounts": {ACCOUNT: ours, api_guard.SERVERS: api_guard.servers()}}
 
 
 def _permissions(user: User) -> dict[str, Any]:
-    return {"publish": {"allow": list(user.publish)}, "subscribe": {"allow": list(user.subscribe)}}
+    return {"publish": {"allow": api_guard.permitted(user.publish)}, "subscribe": {"allow": list(user.subscribe)}}
 
 
 def _authority() -> Authority:
@@ -166,20 +168,22 @@ def _authority() -> Authority:
     return Authority(
         operator=operator.seed, account=new_key("account").seed, servers_account=servers,
         operator_jwt=operator_jwt(operator, servers),
-        servers_jwt=account_jwt(operator, servers, "SYS", jetstream=False),
     )  # fmt: skip
 
 
 def _trust(state: State, authority: Authority) -> dict[str, Any]:
     """Whose signatures count. The account's JWT is preloaded, for there are no others. [NATS ADR-14]"""
     operator, account = Key(authority.operator.encode()), Key(authority.account.encode())
+    servers, ours = authority.servers_account, api_guard.account_claims(authority.servers_account)
     return {
         "operator": authority.operator_jwt,
-        "system_account": authority.servers_account,
+        "system_account": servers,
         "resolver": "MEMORY",
         "resolver_preload": {
-            account.public: account_jwt(operator, account.public, ACCOUNT, jetstream=True, revoked=state.revoked),
-            authority.servers_account: authority.servers_jwt,
+            account.public: account_jwt(
+                operator, account.public, ACCOUNT, jetstream=True, revoked=state.revoked, doors=ours
+            ),
+            servers: account_jwt(operator, servers, "SYS", jetstream=False, doors=api_guard.servers_claims()),
         },
     }
 
@@ -194,7 +198,8 @@ def _written(folder: Path, state: State, user: User) -> Identity:
     seed = secret.seed or ""
     if state.authority is None:
         return Identity(user.name, nkey_file=write(folder / f"{user.name}.nk", seed + "\n"))
-    jwt = user_jwt(Key(state.authority.account.encode()), secret.public or "", user.name, user.publish, user.subscribe)
+    account, publish = Key(state.authority.account.encode()), api_guard.permitted(user.publish)
+    jwt = user_jwt(account, secret.public or "", user.name, publish, user.subscribe)
     return Identity(user.name, creds_file=write(folder / f"{user.name}.creds", credentials(jwt, seed)))
 
 

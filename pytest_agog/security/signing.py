@@ -59,17 +59,19 @@ def operator_jwt(operator: Key, system_account: str) -> str:
 
 
 def account_jwt(
-    operator: Key, account: str, name: str, *, jetstream: bool, revoked: Mapping[str, int] | None = None
-) -> str:
+    operator: Key, account: str, name: str, *, jetstream: bool, revoked: Mapping[str, int] | None = None,
+    doors: Mapping[str, Any] | None = None,
+) -> str:  # fmt: skip
     """An account without limits.
 
-    `revoked` has by public key of a user the second (Unix) up to which JWTs that were issued to it do not count.
+    `revoked` has by public key of a user the second (Unix) up to which JWTs that were issued to it do not count;
+    `doors` are claims about imports, exports and mappings.
     """
     limits: dict[str, Any] = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), _NO_LIMIT)
     limits["wildcards"] = True
     if jetstream:
         limits |= dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), _NO_LIMIT)
-    claims: dict[str, Any] = {"type": "account", "limits": limits}
+    claims: dict[str, Any] = {"type": "account", "limits": limits, **(doors or {})}
     if revoked:
         claims["revocations"] = dict(revoked)
     return _signed(operator, name, account, claims)

@@ -51,7 +51,8 @@ class Authority(Strict):
     """Public key of the servers' own account, which nobody can log in to."""
     operator_jwt: str
     """Signed once: a server that runs takes no other operator, not even the same with another date."""
-    servers_jwt: str
+    servers_jwt: str = ""
+    """In older files. Signed anew with every change now, as the account of the users is."""
 
 
 class State(Strict):

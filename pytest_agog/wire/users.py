@@ -12,6 +12,9 @@ from typing import Final
 
 from pytest_agog.wire import streams
 
+MAPPED: Final = "_R_."
+"""What servers that `agog creds` configures put before the API's subjects when a client sends to them; their refusals
+name the subjects so."""
 _API: Final = "$JS.API"
 _OBJECTS: Final = f"OBJ_{streams.OBJECT_BUCKET}"
 

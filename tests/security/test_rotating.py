@@ -17,6 +17,7 @@ from pytest_agog.security.issuing import Form
 from pytest_agog.security.rotating import NothingToRetire, StillBoth, UnknownUser, retire, rotate
 from pytest_agog.security.state import NothingIssued
 from tests.security.conftest import PATIENCE, Guarded
+from tests.security.test_parts import agog
 
 SUBJECT = "argo.workflow.ns.flow.uid-1.agent.roy.message"
 
@@ -120,6 +121,24 @@ async def test_a_link_takes_the_certificate_of_a_new_authority(guard: Callable[[
         guarded.server.restart()
         for link in (agents, system):  # both had verified the server by the former authority
             assert b"agent-comms" in (await link.request(SUBJECT, b'{"id": "a", "content": "x"}', within=PATIENCE)).data
+
+
+async def test_with_both_authorities_nobody_is_refused_in_between(guard: Callable[[Form], Guarded]) -> None:
+    guarded = guard("nkeys")
+    ca = guarded.certificates.ca
+    environment = guarded.whole_environment("system")
+    words = ["certs", str(ca.parent), "--host", "localhost", "--host", "127.0.0.1", "--renew"]
+    assert (await asyncio.to_thread(agog, environment, *words)).returncode == 0
+    assert ca.read_bytes().count(b"BEGIN CERTIFICATE") == 2
+    async with guarded.linked("agents"):  # the server still shows the former certificate
+        pass
+    guarded.server.restart()
+    async with guarded.linked("agents"):
+        pass
+    assert (await asyncio.to_thread(agog, environment, *words)).returncode == 0
+    assert ca.read_bytes().count(b"BEGIN CERTIFICATE") == 2, "only the newest of the former ones is kept"
+    assert (await asyncio.to_thread(agog, environment, *words[:-1], "--force")).returncode == 0
+    assert ca.read_bytes().count(b"BEGIN CERTIFICATE") == 1
 
 
 async def test_who_keeps_the_old_password_is_told(guard: Callable[[Form], Guarded]) -> None:

@@ -132,20 +132,32 @@ def pending(dsn: str, series: Series = COMMS) -> list[str]:
     with _connection(dsn) as connection:
         try:
             return [migration.name for migration in _missing(connection, dsn, series)]
-        except psycopg.errors.UndefinedTable:
-            return [migration.name for migration in migrations(series)]
         except psycopg.Error as error:
             raise PostgresUnreachable(dsn=mask(dsn), reason=_first_line(error)) from None
 
 
-def _missing(connection: Connection, dsn: str, series: Series) -> list[Migration]:
+def applied(connection: Connection, series: Series = COMMS) -> dict[str, str] | None:
+    """Names and digests of what was applied; None where there is no such schema.
+
+    The table is looked for first: a query that fails would stand as an error in the log of a server that is well.
+
+    Raises:
+        psycopg.Error: Postgres is away, or refuses.
+    """
+    row = connection.execute("SELECT to_regclass(%s)", (f"{series.schema}.schema_migrations",)).fetchone()
+    if row is None or row[0] is None:
+        return None
     rows = connection.execute(series.sql("SELECT name, digest FROM {schema}.schema_migrations")).fetchall()
-    applied = {str(name): str(digest) for name, digest in rows}
+    return {str(name): str(digest) for name, digest in rows}
+
+
+def _missing(connection: Connection, dsn: str, series: Series) -> list[Migration]:
+    there = applied(connection, series) or {}
     missing = []
     for migration in migrations(series):
-        if migration.name not in applied:
+        if migration.name not in there:
             missing.append(migration)
-        elif applied[migration.name] != migration.digest:
+        elif there[migration.name] != migration.digest:
             raise MigrationsAltered(name=migration.name, dsn=mask(dsn))
     return missing
 

@@ -107,7 +107,8 @@ class CommsService:
         self._http = HttpServer(self.settings.host, self.settings.port)
         app = await self._web.enter_async_context(running_app(self))
         streams = frozenset({EVENTS_PATH})
-        await self._http.start(Door(app, self.settings.door, streams=streams, counts=app.state.door))
+        door = Door(app, self.settings.door, streams=streams, counts=app.state.door, near=self._http.near)
+        await self._http.start(door)
 
     async def _down(self) -> None:
         for task in self._tasks:

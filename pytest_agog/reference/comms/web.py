@@ -150,6 +150,8 @@ def _watch(service: CommsService, pool: AsyncConnectionPool, monitor: NatsMonito
         return service.readiness().parts.get(EVENTS) == "ok"
 
     def ingest() -> bool:
+        if watch.seen("postgres") == "down":  # an ingest with nothing to store would not notice that it hangs
+            return False
         parts = service.readiness().parts
         return all(state == "ok" for part, state in parts.items() if part not in {EVENTS, *ASIDE})
 
@@ -167,7 +169,8 @@ def _watch(service: CommsService, pool: AsyncConnectionPool, monitor: NatsMonito
         looks |= {"nats": nats, "jetstream": jetstream}
     if service.settings.ingest:
         own["ingest"] = ingest
-    return Watch(looks, own)
+    watch = Watch(looks, own)
+    return watch
 
 
 class _EventsEndpoint:

@@ -25,6 +25,7 @@ from pytest_agog.errors import CertificateRefused, CredentialsRefused, NatsUnrea
 from pytest_agog.masking import mask
 from pytest_agog.reference.deliverables.client import NO_TLS, SafeClient
 from pytest_agog.reference.deliverables.credentials import Credentials
+from pytest_agog.wire.users import MAPPED
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -111,6 +112,16 @@ class Link:
             except _Lost:
                 continue
 
+    async def answers(self, within: float) -> bool:
+        """Whether the server answers a PING within so many seconds. One that hangs stays connected for minutes."""
+        if not self.nc.is_connected:
+            return False
+        # `flush` would call off what nats-py wakes with the next PONG, and that breaks its reading.
+        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        await self.nc._send_ping(pong)  # noqa: SLF001
+        await asyncio.wait({pong}, timeout=within)
+        return pong.done() and self.nc.is_connected
+
     async def _once(self, subject: str, payload: bytes, headers: dict[str, str] | None, deadline: float) -> Msg:
         loop = asyncio.get_running_loop()
         token = str(next(self._numbers))
@@ -158,7 +169,7 @@ class Link:
     # --- what nats-py reports ---------------------------------------------------------------------------------------
     async def on_error(self, error: Exception) -> None:
         """A permission violation ends the request that it is about; nats-py reports its subject in lower case."""
-        text = str(error).lower()
+        text = str(error).lower().replace(f'"{MAPPED.lower()}$', '"$')
         if "permissions violation" not in text:
             self._refused = mask(str(error).removeprefix("nats: ")) if _is_about_credentials(error) else ""
             if self._refused:
@@ -168,7 +179,7 @@ class Link:
         inbox_refused = "subscription to" in text and self._inbox[:-1].lower() in text
         for subject, future in list(self._pending.values()):
             if (inbox_refused or f'"{subject.lower()}"' in text) and not future.done():
-                reason = mask(str(error).removeprefix("nats: "))
+                reason = mask(text.removeprefix("nats: "))
                 future.set_exception(CredentialsRefused(url=self.url, reason=reason))
 
     async def on_disconnect(self) -> None:

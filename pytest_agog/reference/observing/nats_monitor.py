@@ -5,6 +5,8 @@ What was seen last is kept while no server answers; `up` says so.
 
 In a cluster each stream has a leader, and each consumer one of its own. Replicas of a consumer do not count what waits
 for it and say 0, so only its leader is believed. Where that one is not asked, or does not answer, lag is NaN, not 0.
+
+An `https` address is verified as NATS itself is: by NATS_CA, or what the machine trusts.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from pytest_agog.errors import CertificateUnreadable
+from pytest_agog.reference.deliverables.credentials import Credentials
 
 _TIMEOUT: Final = 2.0
 """Seconds for an answer."""
@@ -215,14 +220,18 @@ def _look(url: str, before: ServerState) -> ServerState:
 def _fetch(base: str, path: str) -> dict[str, Any] | None:
     try:
         parts = urlsplit(base)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "127.0.0.1", parts.port or 8222, timeout=_TIMEOUT)
+        host, port = parts.hostname or "127.0.0.1", parts.port or 8222
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=Credentials.found("").tls("tls://"))
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        )
         try:
             connection.request("GET", parts.path.rstrip("/") + path)
             response = connection.getresponse()
             document = json.loads(response.read(_LARGEST)) if response.status == http.client.OK else None
         finally:
             connection.close()
-    except (OSError, ValueError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException, CertificateUnreadable):
         return None
     return document if isinstance(document, dict) else None

@@ -43,6 +43,10 @@ class Watch:
         self.looked = 0
         """How often all parts were looked at."""
 
+    def seen(self, part: str) -> Condition:
+        """How a part that is looked at was found; KeyError for others."""
+        return self._seen[part]
+
     @property
     def conditions(self) -> dict[str, Condition]:
         """Part to how it is."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _EXPECTED: Final = (COMMS,)
+RETRY_AFTER: Final = "2"
+"""Seconds."""
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +58,7 @@ async def serving(settings: OrchestratorSettings) -> AsyncIterator[str | None]:
                 await around.enter_async_context(surroundings.hearing())
                 await around.enter_async_context(watching(surroundings.watch))
                 app = build_app(orchestrator, counts, surroundings)
-                await server.start(Door(app, settings.door, counts=counts))
+                await server.start(Door(app, settings.door, counts=counts, near=server.near))
             yield server.url if server is not None else None
     finally:
         if server is not None:
@@ -65,13 +67,10 @@ async def serving(settings: OrchestratorSettings) -> AsyncIterator[str | None]:
 
 def _surroundings(orchestrator: Orchestrator, monitor: NatsMonitor | None = None) -> Surroundings:
     """What an orchestrator can see of the whole; it is there itself as long as it is connected."""
-
-    def connected() -> bool:
-        return bool(orchestrator.state()["connected"])
-
-    return Surroundings(
-        orchestrator.link, monitor, orchestrator.settings.postgres_dsn, own={"orchestrator": connected}
+    around = Surroundings(
+        orchestrator.link, monitor, orchestrator.settings.postgres_dsn, own={"orchestrator": lambda: around.connected}
     )  # fmt: skip
+    return around
 
 
 def build_app(
@@ -85,8 +84,9 @@ def build_app(
         return replace(orchestrator.situation(), health=around.health())
 
     async def ready(_: Request) -> Response:
-        state: dict[str, Any] = orchestrator.state()
-        return JSONResponse({**state, "parts": around.watch.told}, 200 if state["connected"] else 503)
+        state: dict[str, Any] = {**orchestrator.state(), "connected": around.connected}
+        told = {**state, "parts": around.watch.told}
+        return JSONResponse(told) if state["connected"] else JSONResponse(told, 503, {"Retry-After": RETRY_AFTER})
 
     async def healthy(_: Request) -> Response:
         return JSONResponse({"status": "ok"})

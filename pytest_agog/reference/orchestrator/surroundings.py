@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COMMS: Final = ("agent-comms", "jangar-agent-comms")
 """Stream and consumer of comms."""
+_PONG_WITHIN: Final = 2.0
+"""Seconds for the answer to a PING."""
 _CHANCES: Final = 2
 """Looks at comms that may find nobody in a row: between two of its requests there is a moment without any."""
 
@@ -41,17 +43,23 @@ class Surroundings:
         self._account: Mapping[str, Any] = {}
         self._comms: Mapping[str, Any] = {}
         self._missed = 0
+        self._answers = True
         looks: dict[str, Look] = {"jetstream": self._jetstream}
         if postgres_dsn:
             looks["postgres"] = self._postgres
         looks["comms"] = self._ingest
-        self.watch = Watch(looks, {"nats": self._connected, **(own or {}), "listener": self._listener})
+        self.watch = Watch(looks, {"nats": lambda: self.connected, **(own or {}), "listener": self._listener})
 
     @contextlib.asynccontextmanager
     async def hearing(self) -> AsyncIterator[None]:
         """Listens for signs of life while the block runs."""
         async with hearing(self._link, self.roster):
             yield
+
+    @property
+    def connected(self) -> bool:
+        """Whether NATS is there, and answered the last look: one that hangs keeps its connections for minutes."""
+        return bool(self._link.nc.is_connected) and self._answers
 
     @property
     def members(self) -> list[Member]:
@@ -73,10 +81,13 @@ class Surroundings:
         return Health(datetime.now(UTC), (*parts, *lost), (*self._processes(), *self._servers()))
 
     # --- looking ------------------------------------------------------------------------------------------------------
-    def _connected(self) -> bool:
-        return bool(self._link.nc.is_connected)
+    async def _answered(self) -> bool:
+        self._answers = await self._link.answers(_PONG_WITHIN)
+        return self.connected
 
     async def _jetstream(self) -> bool:
+        if not await self._answered():
+            return False
         await self.monitor.look()
         self._account = await jetstream.call(self._link, "INFO")
         return True
@@ -91,7 +102,7 @@ class Surroundings:
 
     async def _ingest(self) -> bool | None:
         """None: nobody has ever set it up here, or NATS is away."""
-        if not self._connected():
+        if not await self._answered():
             return None
         try:
             info = await jetstream.call(self._link, f"CONSUMER.INFO.{COMMS[0]}.{COMMS[1]}")
@@ -109,7 +120,7 @@ class Surroundings:
 
     def _listener(self) -> bool | None:
         """Whether one lives. None: it is too early to tell, or nothing can be heard."""
-        if not self._connected():
+        if not self.connected:
             self.roster.deaf()
             return None
         members = self.roster.members("listener")
@@ -148,7 +159,7 @@ class Surroundings:
     def _servers(self) -> list[Taken]:
         if not self.monitor.urls:
             storage = self._account.get("storage")
-            return [Taken("JetStream", self._connected(), storage=int(storage))] if isinstance(storage, int) else []
+            return [Taken("JetStream", self.connected, storage=int(storage))] if isinstance(storage, int) else []
         return [
             Taken(
                 one.name or "nats-server", one.up, int(one.number("mem")), one.number("cpu"),

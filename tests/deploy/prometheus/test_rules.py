@@ -36,12 +36,23 @@ def test_alerts_fire_when_they_must_and_only_then() -> None:
         (" + agog_nats_consumer_ack_pending", ""),  # J25
         ("max by (stream, consumer) (", "sum by (stream, consumer) ("),
         ("max by (stream, consumer) (", "min by (stream, consumer) ("),
-        (', consumer="jangar-agent-comms"} > 10\n', "} > 10\n"),
-        ("> 10\n", "> 9\n"),
-        ("> 10\n", "> 11\n"),
-        ("0.1 * max", "0.0001 * max"),
-        ("0.1 * max", "10 * max"),
-        ("(delta(", "(increase("),
+        (', consumer="jangar-agent-comms"} > 0\n            unless', "} > 0\n            unless"),
+        ("> 0\n            unless", ">= 0\n            unless"),
+        ("> 0\n            unless", "> 1\n            unless"),
+        ('max(up{job="agog-comms"}) == 0', 'min(up{job="agog-comms"}) == 0'),
+        ('max(up{job="agog-comms"}) == 0', 'max(up{job="agog-comms"}) == 2'),
+        ("            unless on () agog:consumer_lag{", "            and on () agog:consumer_lag{"),
+        ('agog_part_up{part!="listener"}', "agog_part_up"),
+        (
+            '          or min by (part) (agog_part_up{part="listener"}) == 0',
+            '          or min by (part) (agog_part_up{part="listener"}) == 2',
+        ),
+        ("sum(agog_orchestrator_queue_depth) > 0", "sum(agog_orchestrator_queue_depth) >= 0"),
+        ("0.3 * delta", "0.0001 * delta"),
+        ("0.3 * delta", "10 * delta"),
+        ("0.3 * delta", "0.3 * increase"),
+        ("total[20s]", "total[1m]"),
+        (" or 0.1 * delta(agog_nats_stream_published_total[1m])", ""),
         ("unless on (stream, consumer) (", "and on (stream, consumer) ("),  # J26
         ("for: 40s", "for: 30s"),
         ("for: 40s", "for: 1m"),
@@ -53,8 +64,8 @@ def test_alerts_fire_when_they_must_and_only_then() -> None:
         ("> 0.05", "> 0.03"),
         ("> 0.05", "> 0.5"),
         ("(rate(agog_comms_sse_errors_total[1m])) > 0", "(agog_comms_sse_errors_total) > 0"),
-        ("min by (part) (agog_part_up)", "max by (part) (agog_part_up)"),
-        ("min by (part) (agog_part_up) == 0", "min by (part) (agog_part_up) != 1"),
+        ('min by (part) (agog_part_up{part!="listener"})', 'max by (part) (agog_part_up{part!="listener"})'),
+        ('(agog_part_up{part!="listener"}) == 0', '(agog_part_up{part!="listener"}) != 1'),
         ("          max(agog_nats_monitor_up) == 0\n          or absent(", "          absent("),
         ("max(agog_nats_monitor_up)", "min(agog_nats_monitor_up)"),
         ('consumer="jangar-agent-comms"} >= 0)', 'consumer="jangar-agent-comms"})'),
@@ -78,7 +89,8 @@ def test_a_faster_copy_differs_in_durations_alone() -> None:
     assert quick.count("for: 1000ms") == text.count("for: 1m") > 0
     assert quick.count("for: 667ms") == text.count("for: 40s") > 0
     assert quick.count("[1000ms]") == text.count("[1m]") > 0
-    assert quick.replace("1000ms", "1m").replace("667ms", "40s") == text
+    assert quick.count("[333ms]") == text.count("[20s]") > 0
+    assert quick.replace("1000ms", "1m").replace("667ms", "40s").replace("333ms", "20s") == text
 
 
 def test_every_panel_asks_for_something() -> None:

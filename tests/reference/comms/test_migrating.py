@@ -38,6 +38,12 @@ def test_migrations_are_applied_once(dsn: str) -> None:
     assert pending(dsn) == []
 
 
+def test_asking_what_is_pending_leaves_no_error_in_the_servers_log(postgres: PostgresServer, dsn: str) -> None:
+    before = postgres.log_tail(1000).count("schema_migrations")
+    assert pending(dsn) != []
+    assert postgres.log_tail(1000).count("schema_migrations") == before
+
+
 @pytest.mark.parametrize("table", tables.TABLES, ids=lambda table: table.name)
 def test_the_tables_are_those_of_the_contract(dsn: str, table: tables.Table) -> None:
     migrate(dsn)

@@ -6,12 +6,14 @@ import asyncio
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pytest_agog.reference.comms.service import CommsService
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM
 from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.stage.servers.postgres import PostgresServer
@@ -126,6 +128,32 @@ async def test_postgres_goes_and_comes(comms: Comms, own_postgres: PostgresServe
         await service.wait_ready(PATIENCE)
         await exactly(comms, 200)
         assert service.counts().duplicates == 0
+
+
+async def test_an_ingest_whose_postgres_hangs_is_down_though_it_has_nothing_to_store(
+    comms: Comms, own_postgres: PostgresServer
+) -> None:
+    comms.settings = replace(comms.settings, postgres_dsn=own_postgres.create_database("comms"))
+    async with comms.service(http=True, port=0) as service:
+        await service.wait_ready(PATIENCE)
+
+        async def ingest(state: float) -> None:
+            """Until metrics tell so; the next look is within five seconds."""
+            async with asyncio.timeout(PATIENCE):
+                while f'agog_part_up{{part="ingest"}} {state}\n' not in await asyncio.to_thread(_metrics, service):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
+        await ingest(1.0)
+        await asyncio.to_thread(own_postgres.kill, "STOP")
+        await ingest(0.0)
+        assert service.readiness().ready, "itself it has noticed nothing"
+        await asyncio.to_thread(own_postgres.kill, "CONT")
+        await ingest(1.0)
+
+
+def _metrics(service: CommsService) -> str:
+    with urllib.request.urlopen(f"{service.http_url}/metrics", timeout=PATIENCE) as answer:
+        return str(answer.read().decode())
 
 
 async def test_nothing_is_there_at_the_start(comms: Comms, server: NatsServer, own_postgres: PostgresServer) -> None:

@@ -11,37 +11,20 @@ import nats
 import pytest
 
 from pytest_agog.reference.comms.settings import CONSUMER, STREAM, CommsSettings
-from pytest_agog.stage.servers.nats import NatsServer
-from pytest_agog.wire import users
+from tests.guarded import Guarded
 from tests.reference.comms.conftest import PATIENCE, Comms, messages
 
 
-class _Guarded(NatsServer):
-    """A server with the users of the contract; each password is the user's name."""
-
-    def _configuration(self) -> dict[str, object]:
-        permissions = [
-            {"user": user.name, "password": user.name,
-             "permissions": {"publish": list(user.publish), "subscribe": list(user.subscribe)}}
-            for user in users.USERS
-        ]  # fmt: skip
-        return {**super()._configuration(), "authorization": {"users": permissions}}
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with _Guarded(tmp_path / "nats") as running:
+def server(tmp_path: Path) -> Iterator[Guarded]:
+    with Guarded(tmp_path / "nats") as running:
         yield running
 
 
-def url(server: NatsServer, user: str) -> str:
-    return server.url.replace("nats://", f"nats://{user}:{user}@")
-
-
 @pytest.fixture
-async def guarded(server: NatsServer, dsn: str) -> AsyncIterator[Comms]:
-    client = await nats.connect(url(server, "system"))
-    yield Comms(CommsSettings(url(server, "jangar"), dsn, http=False), client, client.jetstream())
+async def guarded(server: Guarded, dsn: str) -> AsyncIterator[Comms]:
+    client = await nats.connect(server.url_of("system"))
+    yield Comms(CommsSettings(server.url_of("jangar"), dsn, http=False), client, client.jetstream())
     await client.close()
 
 
@@ -63,7 +46,7 @@ async def test_the_consumers_rights_are_enough(guarded: Comms) -> None:
         await guarded.stored(41)
 
 
-async def test_refused_credentials_are_told(guarded: Comms, server: NatsServer) -> None:
+async def test_refused_credentials_are_told(guarded: Comms, server: Guarded) -> None:
     guarded.settings = replace(guarded.settings, nats_url=server.url.replace("nats://", "nats://jangar:wrong@"))
     async with guarded.service() as service:
         await guarded.until(lambda: "refused the credentials" in service.readiness().parts.get("nats", ""))

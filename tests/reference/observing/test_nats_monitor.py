@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from pytest_agog.reference.deliverables.streams import init_streams
 from pytest_agog.reference.observing import nats_monitor
 from pytest_agog.reference.observing.exposition import Series, told
 from pytest_agog.reference.observing.nats_monitor import NatsMonitor
+from pytest_agog.security.certificates import certify
+from pytest_agog.stage.machine.binaries import nats_server as nats_server_file
 from pytest_agog.stage.servers.cluster import NatsCluster
 from pytest_agog.stage.servers.nats import NatsServer
 
@@ -239,3 +243,41 @@ async def test_addresses_that_are_none_are_down() -> None:
     shown = told(Series(monitor, {}))
     assert 'agog_nats_monitor_up{url="127.0.0.1:1"} 0.0' in shown
     assert "secret" not in shown
+
+
+async def test_monitoring_over_https_is_verified_by_the_authority_of_nats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = certify(tmp_path / "tls", ["127.0.0.1"])
+    file = tmp_path / "nats.conf"
+    settings = {"listen": "127.0.0.1:-1", "https": "127.0.0.1:-1", "ports_file_dir": str(tmp_path), **tls.server}
+    file.write_text(json.dumps({**settings, "jetstream": {"store_dir": str(tmp_path / "data")}}))
+    monkeypatch.delenv("NATS_CA", raising=False)
+    with _started(file, tmp_path / "log") as server:
+        url = await _https_address(server, tmp_path)
+        for authority, up in ((None, False), (tmp_path / "none.pem", False), (tls.ca, True)):
+            if authority is not None:
+                monkeypatch.setenv("NATS_CA", str(authority))
+            monitor = NatsMonitor(url)
+            await monitor.look()
+            assert (monitor.up, monitor.jetstream) == (up, up), authority
+
+
+@contextlib.contextmanager
+def _started(file: Path, told: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with told.open("wb") as log, subprocess.Popen([nats_server_file(), "-c", file], stderr=log) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+async def _https_address(server: subprocess.Popen[bytes], folder: Path) -> str:
+    """As the server writes it down when it is ready; nobody tells when."""
+    async with asyncio.timeout(30):
+        while True:
+            assert server.poll() is None, (folder / "log").read_text()
+            with contextlib.suppress(OSError, ValueError):
+                told = json.loads((folder / f"{Path(nats_server_file()).name}_{server.pid}.ports").read_text())
+                return str(told["monitoring"][0])
+            await asyncio.sleep(0.02)

@@ -10,6 +10,7 @@ from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link
 from pytest_agog.reference.observing.beats import Beat
 from pytest_agog.reference.orchestrator.surroundings import COMMS, Surroundings
+from pytest_agog.stage.servers.nats import NatsServer
 
 
 async def _waits(link: Link, count: int) -> None:
@@ -59,3 +60,22 @@ async def test_listeners_are_told_with_what_they_take(link: Link) -> None:
     await link.close()
     assert around.watch.told["listener"] == "unknown", "nobody can be heard"
     assert around.watch.told["nats"] == "not working"
+
+
+async def test_a_nats_that_hangs_is_down_though_it_is_connected(link: Link, nats_server: NatsServer) -> None:
+    """Also for who listens: nobody can be heard. And a late PONG does no harm."""
+    around = Surroundings(link)
+    await around.watch.look()
+    assert (around.watch.told["nats"], around.watch.told["jetstream"]) == ("ok", "ok")
+    nats_server.kill("STOP")
+    try:
+        await around.watch.look()
+        assert link.nc.is_connected
+        assert {one: around.watch.told[one] for one in ("nats", "jetstream", "listener", "comms")} == {
+            "nats": "not working", "jetstream": "not working", "listener": "unknown", "comms": "unknown",
+        }  # fmt: skip
+        assert not around.connected
+    finally:
+        nats_server.kill("CONT")
+    await around.watch.look()
+    assert (around.watch.told["nats"], around.watch.told["jetstream"]) == ("ok", "ok")

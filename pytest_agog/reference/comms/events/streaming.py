@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,9 @@ HEADERS: Final = [
 ]
 HEADERS_SHOWN: Final = [(name.decode(), value.decode()) for name, value in HEADERS]
 _LOG = logging.getLogger(__name__)
+
+_END: Final = 0.5
+"""Seconds for the end of a stream to be taken: the service's stop waits for it."""
 
 
 class EventStream:
@@ -73,7 +77,9 @@ class EventStream:
                 else:
                     await self._quiet(send, subscription)
         finally:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            with contextlib.suppress(TimeoutError):  # who does not read does not take the end either
+                async with asyncio.timeout(_END):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _quiet(self, send: Send, subscription: Subscription) -> None:
         try:

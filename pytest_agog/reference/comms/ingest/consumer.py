@@ -95,6 +95,8 @@ class Consumer:
     async def _make_stream(self, link: Link) -> StreamSight:
         name = self._settings.stream
         defined = wire.by_name(name) or replace(_defined_stream(), name=name)
+        # Where there is a cluster one server must not be all that holds what agents said.
+        defined = defined.replicated(link.copies(None))
         try:
             info = await jetstream.call(link, f"STREAM.CREATE.{name}", stream_config(defined))
         except jetstream.Refusal as refusal:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
+from pytest_agog.reference.closing import Closing
 from pytest_agog.reference.comms.publishing.delivering import Drained
 from pytest_agog.reference.comms.publishing.publisher import CommsPublisher, Published
 
 
-class SyncCommsPublisher:
+class SyncCommsPublisher(Closing):
     """`CommsPublisher` without `await`. See there for what each method does and raises."""
 
     def __init__(self, publisher: CommsPublisher) -> None:
@@ -48,11 +48,3 @@ class SyncCommsPublisher:
         """Deliver or spool what was submitted; let go of connection and thread."""
         with self._stack:
             self._portal.call(self._publisher.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_agog.reference.observing.health import Part, Taken
 from pytest_agog.reference.orchestrator.board.model import AgentActivity, Board, Item
+from pytest_agog.values import plural
 
 _NAMES: Final = {
     "roy": ("Roy", "Backend"), "jen": ("Jen", "Frontend"), "database": ("Database Agent", None),
@@ -62,7 +63,7 @@ def percent(share: float | None) -> str:
 
 def counted(count: int, what: str = "item") -> str:
     """`1 item`, `2 items`."""
-    return f"{number(count)} {what}{'' if count == 1 else 's'}"
+    return plural(count, what)
 
 
 def short(seconds: float) -> str:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from pytest_agog.errors import (
     ObjectUnreadable,
     PayloadTooLarge,
 )
+from pytest_agog.masking import known_secrets
 from pytest_agog.reference.orchestrator.listener import judging, telling
 from pytest_agog.reference.orchestrator.listener.claims import Note
 from pytest_agog.reference.orchestrator.listener.config import AgentConfig
@@ -85,6 +86,8 @@ class Ran:
     prompt: bytes
     printed: int
     """Bytes, more than are kept here when it printed a lot."""
+    secrets: frozenset[str] = frozenset()
+    """What it was given by name, or the listener was, and nobody is to be told."""
 
 
 async def run(
@@ -105,7 +108,8 @@ async def run(
     finally:
         for each in outputs:
             each.close()
-    return Ran(ended, outputs[0].text(), outputs[1].text(), seconds, prompt, outputs[0].total)
+    secrets = known_secrets({**os.environ, **variables})
+    return Ran(ended, outputs[0].text(), outputs[1].text(), seconds, prompt, outputs[0].total, secrets)
 
 
 def _variables(
@@ -138,12 +142,14 @@ async def conclude(work: Work, ran: Ran, reports: Reports, places: Places, befor
     if isinstance(verdict, Notice):
         reported = judging.reported_tokens(verdict.raw)
         told = {"reported": reported} if reported is not None else {"estimated": spent}
-        notes = telling.of_notice(work, verdict, told)
+        notes = telling.of_notice(work, verdict, told, ran.secrets)
         # The notes stand in one value of the bucket before they are published.
         if sum(len(telling.data_of(note)) for note in notes) + _ROOM <= most:
             return notes
         verdict = _TOO_LARGE
-    printed = "\n".join(part.rstrip("\n")[-_SHOWN:] for part in (ran.output, ran.errors) if part)
+    streams = (telling.hidden(part, ran.secrets) for part in (ran.output, ran.errors) if part)
+    printed = "\n".join(part.rstrip("\n")[-_SHOWN:] for part in streams)
+    verdict = replace(verdict, text=telling.hidden(verdict.text, ran.secrets))
     return telling.of_trouble(work, verdict, printed, ran.ended.status, spent)
 
 

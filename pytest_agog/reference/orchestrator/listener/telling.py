@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic_core import to_json
 
 from pytest_agog.errors import AgogError
-from pytest_agog.masking import mask
+from pytest_agog.masking import hide, mask
 from pytest_agog.reference.deliverables import jetstream
 from pytest_agog.reference.deliverables.connecting import Link, NoAnswer
 from pytest_agog.reference.deliverables.tailing import Start, Tail
@@ -26,6 +27,19 @@ _SUMMARY: Final = 2000
 _EVENT_OF: Final = {"COMPLETE": "stage.completed", "BLOCKED": "stage.blocked", "FAILED": "stage.failed"}
 _OURS: Final = ("attempt", "stage", "tokens", "gate")
 """Fields of a result that no agent may set: an agent's notice is not its own gate."""
+_AS_IT_IS: Final = ("agent", "req_number", "status", "deliverable")
+"""Fields that others go by."""
+
+
+def hidden(value: Any, secrets: Collection[str]) -> Any:
+    """`value` without what the agent was given as a secret, in all its texts."""
+    if isinstance(value, str):
+        return hide(value.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "surrogatepass")
+    if isinstance(value, dict):
+        return {name: hidden(member, secrets) for name, member in value.items()}
+    if isinstance(value, list):
+        return [hidden(member, secrets) for member in value]
+    return value
 
 
 def _plain(message: wire.Message) -> dict[str, Any]:
@@ -34,17 +48,24 @@ def _plain(message: wire.Message) -> dict[str, Any]:
     return message.model_dump(mode="json", by_alias=True, exclude=silent)
 
 
-def of_notice(work: Work, notice: Notice, tokens: dict[str, int]) -> tuple[Note, ...]:
-    """What is told of an attempt that has a notice."""
+def of_notice(
+    work: Work, notice: Notice, tokens: dict[str, int], secrets: Collection[str] = ()
+) -> tuple[Note, ...]:  # fmt: skip
+    """What is told of an attempt that has a notice, without `secrets`."""
     key, now = work.key, datetime.now(UTC)
-    raw = {name: value for name, value in notice.raw.items() if name not in _OURS}
+    raw = {
+        name: value if name in _AS_IT_IS else hidden(value, secrets)
+        for name, value in notice.raw.items()
+        if name not in _OURS
+    }
+    summary = hidden(notice.summary, secrets)
     result = {**raw, "attempt": key.attempt, "stage": key.stage, "tokens": tokens}
     event = wire.StageEnded(
         req_number=key.requirement, stage=key.stage, agent_id=work.agent, attempt=key.attempt, status=notice.status,
-        summary=notice.summary[:_SUMMARY], deliverable=notice.deliverable, timestamp=now,
+        summary=summary[:_SUMMARY], deliverable=notice.deliverable, timestamp=now,
     )  # fmt: skip
     if notice.status != "COMPLETE":
-        told = "; ".join(notice.blockers)[:_SUMMARY] or notice.summary[:_SUMMARY]
+        told = hidden("; ".join(notice.blockers), secrets)[:_SUMMARY] or summary[:_SUMMARY]
         event = event.model_copy(update={"error": told})
         event.model_fields_set.add("error")
     return (

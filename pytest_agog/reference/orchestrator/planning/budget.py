@@ -44,14 +44,6 @@ class Usage:
             found[entry.agent] += entry.tokens
         return found
 
-    @cached_property
-    def by_kind(self) -> Mapping[Kind, int]:
-        """Tokens that were reported, and those that were estimated."""
-        found: dict[Kind, int] = {"reported": 0, "estimated": 0}
-        for entry in self.entries:
-            found[entry.kind] += entry.tokens
-        return found
-
     def of(self, agent: str) -> int:
         """Tokens of one agent."""
         return self.by_agent.get(agent, 0)

@@ -49,7 +49,8 @@ async def test_parts_that_die_and_come_back_are_shown_live(open_page: Open, tmp_
             for part in ("nats", "jetstream", "orchestrator"):
                 await _shows(page, part, "Down")
             await _shows(page, "listener", "Unknown")
-            assert (await http.get("/readyz")).status_code == 503
+            unready = await http.get("/readyz")
+            assert (unready.status_code, unready.headers["Retry-After"]) == (503, "2")
             seen = (await http.get("/metrics")).text
             assert 'agog_part_up{part="nats"} 0.0' in seen
             assert 'agog_part_up{part="listener"} NaN' in seen

@@ -320,6 +320,27 @@ async def test_the_same_attempt_said_twice_is_run_once(room: Room) -> None:
     assert len(room.said) == 2
 
 
+@pytest.mark.parametrize("status", ["COMPLETE", "BLOCKED"])
+async def test_what_an_agent_was_given_as_a_secret_it_tells_nobody(
+    room: Room, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    said = notice(
+        status=status, summary="Done with hunter2.", blockers=["hunter2 is refused"], odd={"kept": ["hunter2"]}
+    )
+    agents = {"roy": shell("", said=said), "sylvia": shell('echo "no way with $PGPASSWORD" >&2; exit 3', report=None)}
+    async with room.listening(agents, pass_env=["PGPASSWORD"]):
+        await room.start()
+        await room.heard(f"results.roy.{REQ}")
+        await room.start("sylvia", "critique")
+        await room.heard("errors.sylvia.")
+        await room.acked()
+    assert room.of("results.")[0]["odd"] == {"kept": ["****"]}
+    assert room.of("results.")[0]["summary"] == "Done with ****."
+    assert "no way with ****" in room.of("errors.")[0]["output"]
+    assert "hunter2" not in json.dumps(room.said)
+
+
 async def test_secrets_in_output_are_masked(room: Room) -> None:
     async with room.listening({"roy": shell("echo password=hunter22 nats://me:pw123@h; exit 1")}):
         await room.start()

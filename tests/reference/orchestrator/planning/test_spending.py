@@ -66,10 +66,9 @@ def test_a_wrong_budget_is_refused(wrong: dict[str, object]) -> None:
         BudgetConfig.model_validate(wrong)
 
 
-def test_usage_tells_reported_from_estimated() -> None:
+def test_usage_adds_up_what_is_reported_and_what_is_estimated() -> None:
     usage = Usage((spent("roy", 5), Entry(NOON, "roy", 3, "estimated"), spent("jen", 2)))
     assert (usage.total, usage.of("roy"), usage.of("vic")) == (10, 8, 0)
-    assert usage.by_kind == {"reported": 7, "estimated": 3}
 
 
 def test_a_quiet_day_saves_nothing() -> None:

@@ -47,16 +47,26 @@ fi
 if [ "${compose[0]}" = docker-compose ]; then export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-0} COMPOSE_DOCKER_CLI_BUILD=${COMPOSE_DOCKER_CLI_BUILD:-0}; fi
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-if ! { "${compose[@]}" --env-file "$env_file" up -d 2>&1 >&3 | tee "$said" >&2; } 3>&1; then
+patience=${AGOG_START_PATIENCE:-120}
+deadline=
+until { "${compose[@]}" --env-file "$env_file" up -d 2>&1 >&3 | tee "$said" >&2; } 3>&1; do
     if taken=$(grep -o -m 1 -E '[0-9.]+:[0-9]+:? bind: address already in use|Bind for [0-9.]+:[0-9]+ failed: port is already allocated' "$said"); then
         fail "a port is taken ($taken). Free it, or choose another one in $env_file (AGOG_NATS_PORT, AGOG_MONITOR_PORT, AGOG_HTTP_PORT, AGOG_BOARD_PORT)"
+    fi
+    # Compose gives up at the first sight of a part that is unhealthy now; a busy one, or one that comes back, is not lost.
+    if grep -q 'is unhealthy' "$said"; then
+        if [ -z "$deadline" ]; then
+            deadline=$((SECONDS + patience))
+            echo "quick-start: a part is unhealthy; given $patience s to recover" >&2
+        fi
+        if [ "$SECONDS" -lt "$deadline" ]; then sleep 2; continue; fi
     fi
     "${compose[@]}" --env-file "$env_file" logs --tail=20 >&2 || true
     grep -E 'ERROR|Error|unhealthy' "$said" >&2 || true
     fail "not everything came up; the lines above say why"
-fi
+done
 
-deadline=$((SECONDS + ${AGOG_START_PATIENCE:-120}))
+deadline=$((SECONDS + patience))
 while :; do
     waiting=()
     for id in $("${compose[@]}" --env-file "$env_file" ps -q); do

@@ -10,12 +10,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
 MASK = "****"
-_SHORTEST_KNOWN: Final = 12
+_SHORTEST_KNOWN: Final = 6
+_LONG: Final = 12
+"""Characters from which on a known secret is no part of another word."""
 
 # user:password@ in any URL, up to the last @ before the path; the user stays readable, because it tells which account
 # was refused. A path of a file system makes one slash of two. The scheme is bounded, so that long words cost no more
@@ -74,7 +76,7 @@ _COOKIES = re.compile(
 _COOKIE = re.compile(
     r"(?P<head>(?:^|;\s*)(?!(?:domain|path|expires|max-age|samesite)=)[\w.-]+=)[^;\s\\]{8,}", re.IGNORECASE
 )
-_SESSION = re.compile(r"(?P<head>\bagog_session=)[^\s;,\"']+")
+_SESSION = re.compile(r"(?P<head>\bagog_session(?:_[0-9a-f]{1,32})?=)[^\s;,\"']+")
 _AUTHORIZATION = re.compile(
     r"(?P<head>\b(?:authorization\W{1,6}(?:bearer|basic|token|digest|negotiate|apikey|bot)|bearer)\s+)[\w.~+/=-]{8,}",
     re.IGNORECASE,
@@ -107,20 +109,38 @@ _NAMES = (
     r"|(?-i:_PASS)|secret|(?:api|access|private|secret|account|master|encryption)[_-]?key"
     r"|(?:access|auth|[_-])[_-]?token|(?-i:(?<![A-Za-z0-9_])[a-z][A-Za-z0-9]{0,40}Token))"
 )
+_NAMED = re.compile(rf"{_NAMES}\Z", re.IGNORECASE)
+_END_OF_NAME = re.compile(r"(?:pass(?:word|wd|phrase|wort)?|pwd|secret|key|token)(?=\\*[\"']?(?:\s|\\|\x1b|:|=))")
+"""Of folded text, where something may be set."""
+_IN_PART: Final = {"pwd": 1, "pass": 9, "key": 11, "token": 48}
+"""Ends that need more of the name before them, and how much of it at most."""
+_LONGEST_PREFIX: Final = 320
+"""Characters of a line up to the end of such a name."""
 # Programs that write for a terminal colour names, signs and values.
 _GAP = r"(?:\s|\x1b\[[0-9;]{0,20}m|\\+(?:x1b|u001b|033)\[[0-9;]{0,20}m)*"
 _SET = rf"\\*[\"']?{_GAP}(?::=|=>|[=:]){_GAP}"
+_END_OF_NAME = re.compile(rf"(?:pass(?:word|wd|phrase|wort)?|pwd|secret|key|token)(?={_SET})")
+"""Of folded text, where something is set."""
 _SET_HERE = rf"\\*[\"']?{_GAP}(?::=|=>|[=:])" + _GAP.replace(r"\s", r"[ \t\xa0]")
+# What follows a name. Names are found first, because a pattern that begins with them is tried at every character.
 _QUOTED = re.compile(
-    rf"(?P<head>{_NAMES}{_SET}(?:[A-Za-z_]{{1,30}}\()?[bBrRuUfF]{{0,2}}(?P<quote>[\"']))"
+    rf"(?P<head>{_SET}(?:[A-Za-z_]{{1,30}}\()?[bBrRuUfF]{{0,2}}(?P<quote>[\"']))"
     r"(?:(?!(?P=quote))[^\\\n]|\\.)+",
     re.IGNORECASE,
 )
-_LISTED = re.compile(rf"(?P<head>{_NAMES}{_SET}\[)\s*[\"'\w][^\]]{{0,4000}}\]", re.IGNORECASE)
+_LISTED = re.compile(rf"(?P<head>{_SET}\[)\s*[\"'\w][^\]]{{0,4000}}\]", re.IGNORECASE)
 # A comma and the like belong to it, unless they end it: more than punctuation follows, and no further setting does.
-_NO_VALUE = r"(?!\[|[|>][-+0-9]{0,2}\s|[A-Za-z_]{1,30}\([\"']|[bBrRuUfF]{1,2}[\"'])"
+# What stands for a value, or tells its kind, is none: types, references to variables, calls that fetch one, members.
+_KIND = r"(?:str|string|bool|boolean|int|integer|bytes|object|null|none|nil|true|false|undefined|required|optional)"
+_ENDED = r"(?![^\s\"',;)}\]\\])"
+_REFERENCE = rf"(?-i:\$[A-Z_][A-Z0-9_]{{2,60}}{_ENDED}|\$\{{[A-Za-z_]\w{{0,60}}(?::?\?[^}}\n]{{0,200}})?\}}{_ENDED})"
+_NO_VALUE = (
+    r"(?!\[|[|>][-+0-9]{0,2}\s|[A-Za-z_]{1,30}\([\"']|[bBrRuUfF]{1,2}[\"']|={1,2}\s|\{\s*\\*[\"'}]"
+    rf"|{_KIND}{_ENDED}|{_REFERENCE}"
+    r"|os\.environ\b|os\.getenv\(|process\.env\b|[A-Za-z_][\w.]{0,60}\(\))"
+)
 _ASSIGNED = re.compile(
-    rf"(?P<head>{_NAMES}{_SET_HERE}(?:![\w!]{{1,20}}[ \t]+)?\\*[\"']?){_NO_VALUE}"
+    rf"(?P<head>{_SET_HERE}(?:![\w!]{{1,20}}[ \t]+)?\\*[\"']?){_NO_VALUE}"
     r"(?:[^\s\"',;&}\\\x1b]|[,;&}](?![\s\"',;&}\])]|$|[\w.-]{1,60}\\*[\"']?[=:]))+",
     re.IGNORECASE,
 )
@@ -151,10 +171,20 @@ _PAIR = re.compile(
 )
 # The rest of a line of YAML, with what stands before it in an excerpt; a value in quotes has been dealt with.
 _LINE = re.compile(
-    rf"^(?P<head>[ \t\d|\u2502>-]{{0,60}}[\w.-]{{0,60}}{_NAMES}:[ \t]+)(?![\"'|>&!*{{\[])"
+    rf"^(?P<head>[ \t\d|\u2502>-]{{0,60}}[\w.-]{{0,60}}{_NAMES}:[ \t]+)"
+    rf"(?![\"'|>&!*{{\[]|{_KIND}[ \t]*[=#|]|{_REFERENCE})"
     r"[^\s#]*[^\s#,](?:[ \t]+[^\s#]*[^\s#,])+",
     re.IGNORECASE | re.MULTILINE,
 )
+_AFTER_NAMES: Final = (
+    (_BLOCK, rf"\g<head>\g<indent>  {MASK}\n", True),
+    (_BELOW, rf"\g<head>{MASK}", True),
+    (_LISTED, rf"\g<head>{MASK}]", False),
+    (_LINE, rf"\g<head>{MASK}", True),
+    (_QUOTED, rf"\g<head>{MASK}", False),
+    (_ASSIGNED, rf"\g<head>{MASK}", False),
+)
+"""Pattern, what stands there instead, and whether it begins with the line and not after a name."""
 
 _IN_URL = re.compile(rf"{_SCHEME}[^\s/:@]*:(?P<password>[^\s/]+)@")
 _SECRET_NAME = re.compile(
@@ -169,6 +199,8 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
 
+_MIXED = re.compile(r"(?=.*[^\W\d_])(?=.*(?:\d|[^\w\s./:-]))", re.DOTALL)
+"""Letters, and something that names and paths seldom have."""
 _SECRET_WORDS = ("password", "passwd", "passphrase", "passwort", "pwd", "_pass", "secret", "key", "token")
 
 
@@ -198,7 +230,8 @@ def mask(text: str) -> str:
 def known_secrets(environment: Mapping[str, str]) -> frozenset[str]:
     """The secrets among variables: by their names, and the passwords within URLs, as they are written there and as
     they are meant. Each also as JSON, URLs, `Basic` credentials and base64 carry it, and line by line where it has
-    several. Words that could stand in any text are none.
+    several. What could stand in any text is none: words, numbers, and what has fewer than six characters, such as the
+    `postgres` of a machine where nothing is secret.
     """
     found: set[str] = set()
     for name, value in environment.items():
@@ -212,7 +245,11 @@ def known_secrets(environment: Mapping[str, str]) -> frozenset[str]:
 
 
 def _is_telling(value: str) -> bool:
-    return len(value) >= _SHORTEST_KNOWN and not value.isalpha() and not value.isdecimal() and "-----" not in value
+    if len(value) < _SHORTEST_KNOWN or "-----" in value or value.isdecimal():
+        return False
+    if value.isalpha():  # no word is written with small and capital letters anyhow
+        return value not in (value.lower(), value.upper()) and value[1:] != value[1:].lower()
+    return len(value) >= _LONG or _MIXED.search(value) is not None
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -227,9 +264,17 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def hide(data: bytes, secrets: Collection[str]) -> bytes:
-    """`data` without those secrets: what a program was given by name it may print with no name beside it."""
+    """`data` without those secrets: what a program was given by name it may print with no name beside it. A short one
+    is hidden where it stands for itself, not within a longer word.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
-        data = data.replace(secret.encode("utf-8", "surrogateescape"), MASK.encode())
+        raw = secret.encode("utf-8", "surrogateescape")
+        if raw not in data:
+            continue
+        if len(secret) >= _LONG:
+            data = data.replace(raw, MASK.encode())
+        else:
+            data = re.sub(rb"(?<![\w-])" + re.escape(raw) + rb"(?![\w-])", MASK.encode(), data)
     return data
 
 
@@ -239,7 +284,7 @@ def _named(text: str) -> str:
     if "authorization" in folded or "bearer" in folded:
         text = _AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
         text = _BARE_AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
-    if "agog_session=" in text:
+    if "agog_session" in text:
         text = _SESSION.sub(rf"\g<head>{MASK}", text)
     if "cookie" in folded:
         text = _COOKIES.sub(_cookies, text)
@@ -250,17 +295,55 @@ def _named(text: str) -> str:
     if "curl" in text:
         text = _CURL_USER.sub(rf"\g<head>{MASK}", text)
     if any(word in folded for word in _SECRET_WORDS):
-        text = _BLOCK.sub(rf"\g<head>\g<indent>  {MASK}\n", text)
-        text = _BELOW.sub(rf"\g<head>{MASK}", text)
-        text = _PAIR.sub(_pair, text)
-        text = _LISTED.sub(rf"\g<head>{MASK}]", text)
-        text = _LINE.sub(rf"\g<head>{MASK}", text)
-        text = _QUOTED.sub(rf"\g<head>{MASK}", text)
-        text = _ASSIGNED.sub(rf"\g<head>{MASK}", text)
+        text = _set_by_name(_PAIR.sub(_pair, text))
         text = _TOKEN.sub(rf"\g<head>{MASK}", text)
         text = _OPTION.sub(_option, text)
         text = _ELEMENT.sub(rf"\g<head>{MASK}", text)
     return text
+
+
+def _set_by_name(text: str) -> str:
+    names = _names(text)
+    for pattern, shown, in_lines in _AFTER_NAMES:
+        masked = _replaced(pattern, shown, text, _line_starts(text, names) if in_lines else names)
+        if masked != text:
+            text, names = masked, _names(masked)
+    return text
+
+
+def _names(text: str) -> list[int]:
+    """Where the names end that make a secret of what they are set to."""
+    folded = text.lower()
+    if len(folded) != len(text):  # a few capitals have two small letters
+        folded = "".join(letter if len(letter.lower()) > 1 else letter.lower() for letter in text)
+    folded = folded.replace("\u017f", "s")  # as patterns see it
+    return [
+        found.end()
+        for found in _END_OF_NAME.finditer(folded)
+        if found[0] not in _IN_PART or _NAMED.search(text, max(0, found.start() - _IN_PART[found[0]]), found.end())
+    ]
+
+
+def _line_starts(text: str, names: list[int]) -> Iterator[int]:
+    """Of lines that have a name near their beginning."""
+    last = -1
+    for end in names:
+        begin = max(0, end - _LONGEST_PREFIX)
+        start = text.rfind("\n", begin, end) + 1
+        if start > last and (start or not begin):
+            last = start
+            yield start
+
+
+def _replaced(pattern: re.Pattern[str], shown: str, text: str, places: Iterable[int]) -> str:
+    """`pattern` replaced wherever it matches at one of the places; what was taken already is none."""
+    parts: list[str] = []
+    taken = 0
+    for place in places:
+        if place >= taken and (found := pattern.match(text, place)) is not None:
+            parts += (text[taken:place], found.expand(shown))
+            taken = found.end()
+    return "".join(parts) + text[taken:] if parts else text
 
 
 def _cookies(found: re.Match[str]) -> str:

@@ -81,6 +81,11 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.3g}s" if seconds < 100 else f"{seconds:.0f}s"
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 message`, `2,000 messages`; `many` where an s is not enough."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def format_size(size: int) -> str:
     """`size` in bytes, in powers of ten: `700 B`, `40.2 kB`, `12 MB`."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

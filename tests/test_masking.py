@@ -114,6 +114,32 @@ def test_everything_else_stays(text: str) -> None:
     assert mask(text) == text
 
 
+REFERENCES = (
+    "password: ${DB_PASSWORD}", "PGPASSWORD=$PGPASSWORD psql", "password = getpass()",
+    'password = os.environ["PGPASSWORD"]', "password: str = Field(min_length=12)", "access_token: string",
+    "secret: bool", '{"access_token": {"type": "string"}, "password": null}', "if (password == confirmed) {",
+    "password=None", "def login(user: str, password: str) -> Token:", "const accessToken = useAuth().token;",
+    "api_key: required",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFERENCES)
+def test_what_stands_for_a_secret_or_tells_its_kind_stays(text: str) -> None:
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: ${X:-Zq7Xw9}", "password=$Zq7Xw9", "password=nullZq7Xw9", "password=true-Zq7Xw9",
+        "password=${A}Zq7Xw9", "password==Zq7Xw9", "password: str-Zq7Xw9", "password: trueZq7Xw9 horse",
+        "password=none!Zq7Xw9", "password: {Zq7Xw9}", "secret: get(Zq7Xw9)", '{"password": {"password": "Zq7Xw9"}}',
+    ],
+)  # fmt: skip
+def test_what_only_looks_so_is_masked(text: str) -> None:
+    assert "Zq7Xw9" not in mask(text)
+
+
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/@ \t\n\r\x0b\x0c"), min_size=4, max_size=20)
 )
@@ -153,6 +179,11 @@ def test_no_password_of_a_url_survives(password: str) -> None:
         "--a-password ",
         "<password>",
         "?a_token=",
+        "the key=1 ",
+        "password: ${A:?",
+        "secret\t",
+        "a_key: x\n",
+        "secret={",
     ],
 )
 def test_time_grows_with_the_length_and_not_with_its_square(piece: str) -> None:
@@ -172,8 +203,26 @@ def test_what_a_program_was_given_as_a_secret_is_hidden_wherever_it_prints_it() 
         "PATH": "/usr/bin:/usr/local/bin",
     })  # fmt: skip
     assert secrets >= {"s3cret-of-postgres", "s3cret-of-postgres-and-more"}
-    assert not secrets & {"postgresdatabase", "short-1", "123456789012", "/usr/bin:/usr/local/bin"}
+    assert "short-1" in secrets
+    assert not secrets & {"postgresdatabase", "123456789012", "/usr/bin:/usr/local/bin"}
     assert hide(b"s3cret-of-postgres-and-more; s3cret-of-postgres: \xff", secrets) == b"****; ****: \xff"
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "p@sswd", "Zq7Xw9", "aBcDeFgH"])
+@pytest.mark.parametrize("name", ["PGPASSWORD", "AGOG_HTTP_TOKEN", "NATS_PASSWORD", "DATABASE_URL"])
+def test_a_short_one_is_hidden_where_it_stands_for_itself(secret: str, name: str) -> None:
+    value = f"postgresql://roy:{quote(secret, safe='')}@db/agog" if name == "DATABASE_URL" else secret
+    secrets = known_secrets({name: value})
+    assert hide(f"is {secret}, '{secret}' x={secret}\n{secret}".encode(), secrets) == b"is ****, '****' x=****\n****"
+    inside = f"x{secret}1 {secret}-1 a{secret}".encode()
+    assert hide(inside, secrets) == inside
+
+
+@pytest.mark.parametrize(
+    "word", ["postgres", "agog", "secret", "backend", "my-stack", "x1y2", "a/b.md", "Password", "ADMIN"]
+)
+def test_a_secret_that_could_stand_in_any_text_hides_none(word: str) -> None:
+    assert not known_secrets({"PGPASSWORD": word, "DATABASE_URL": f"postgresql://roy:{word}@db/agog"})
 
 
 GIVEN = 'p1 a/b"c@\u00e9-long'

@@ -10,14 +10,14 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
-from pytest_agog.checks.evidence.telling import listed, plural, short
+from pytest_agog.checks.evidence.telling import listed, short
 from pytest_agog.ledger.answers import FileSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import FileProbe, Probe
 from pytest_agog.stacks.judging import RULES, File, Judged, judge
 from pytest_agog.stacks.model import Finding
 from pytest_agog.stacks.tree import ComposeUnreadable
-from pytest_agog.values import DataPath, Strict
+from pytest_agog.values import DataPath, Strict, plural
 
 _WRITTEN: Final = "$AGENT_OUTPUT_DIR/"
 _SHOWN: Final = 12

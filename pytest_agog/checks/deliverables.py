@@ -11,12 +11,12 @@ from pytest_agog.checks.base import Check, Evidence, Verdict, failed, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence import differing, ends, reports
 from pytest_agog.checks.evidence.reports import Report
-from pytest_agog.checks.evidence.telling import clock, close_names, excerpt, listed, plural, short
+from pytest_agog.checks.evidence.telling import clock, close_names, excerpt, listed, short
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.answers import FileSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import FileProbe, Probe
-from pytest_agog.values import DataFile, Strict, format_size
+from pytest_agog.values import DataFile, Strict, format_size, plural
 from pytest_agog.wire import deliverables, subjects
 
 

@@ -11,11 +11,11 @@ from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, 
 from pytest_agog.checks.evidence import accounting
 from pytest_agog.checks.evidence.accounting import Accounting, Lost
 from pytest_agog.checks.evidence.selecting import SubjectPattern
-from pytest_agog.checks.evidence.telling import clock, excerpt, listed, of_messages, plural, short
+from pytest_agog.checks.evidence.telling import clock, excerpt, listed, of_messages, short
 from pytest_agog.ledger.answers import ConsumerSeen, StreamSeen
 from pytest_agog.ledger.facts import Barrier, ComponentActed, ServerSeen
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Strict, format_duration
+from pytest_agog.values import Strict, format_duration, plural
 
 Grade = Literal["process-crash", "power-loss", "replica-loss"]
 POWER_LOSS: Final = "power loss"

@@ -10,10 +10,10 @@ from pydantic import StringConstraints
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence.orchestrated import Built, Judged, builds_of, judged_of
-from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, excerpt, listed, of_message, plural, short
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, excerpt, listed, of_message, short
 from pytest_agog.checks.requirements import RequirementId
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Strict
+from pytest_agog.values import Strict, plural
 
 
 class GateArguments(Strict):

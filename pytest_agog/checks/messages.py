@@ -10,10 +10,10 @@ from pydantic import Field
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence.selecting import SubjectPattern, nearest_miss, select
-from pytest_agog.checks.evidence.telling import clock, described, of_message, of_messages, plural, short
+from pytest_agog.checks.evidence.telling import clock, described, of_message, of_messages, short
 from pytest_agog.ledger.facts import WatchInterrupted
 from pytest_agog.ledger.ledger import Ledger, Message
-from pytest_agog.values import Bound, Strict, Where, format_duration
+from pytest_agog.values import Bound, Strict, Where, format_duration, plural
 
 AT_LEAST_ONE = Bound(at_least=1)
 

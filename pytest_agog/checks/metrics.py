@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, StringConstraints
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
-from pytest_agog.checks.evidence.telling import described, listed, plural, short
+from pytest_agog.checks.evidence.telling import described, listed, short
 from pytest_agog.ledger.answers import MetricsSeen, Sample
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import MetricsProbe
-from pytest_agog.values import ABSENT, Bound, Strict, Where
+from pytest_agog.values import ABSENT, Bound, Strict, Where, plural
 
 _SHOWN: Final = 8
 

@@ -11,11 +11,11 @@ from pydantic_core import to_json
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence import reports
-from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, excerpt, listed, plural, short
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, excerpt, listed, short
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.facts import NoticeSeen
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Strict
+from pytest_agog.values import Strict, plural
 from pytest_agog.wire import notices, subjects
 from pytest_agog.wire.notices import Notice
 

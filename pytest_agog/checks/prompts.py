@@ -11,11 +11,11 @@ from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, 
 from pytest_agog.checks.evidence import overlap, reports
 from pytest_agog.checks.evidence.overlap import Shared
 from pytest_agog.checks.evidence.reports import Report
-from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, excerpt, percent, plural, short
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, excerpt, percent, short
 from pytest_agog.ledger.facts import AgentSpawned
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.payloads import PayloadId
-from pytest_agog.values import Share, Strict, format_size
+from pytest_agog.values import Share, Strict, format_size, plural
 from pytest_agog.wire import subjects
 
 PROMPT_SUBJECTS: Final = (

@@ -14,13 +14,13 @@ from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, 
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence.conditions import Columns, fitting, nearest
 from pytest_agog.checks.evidence.feeding import comms_stream
-from pytest_agog.checks.evidence.telling import clock, close_names, described, excerpt, listed, plural, short
+from pytest_agog.checks.evidence.telling import clock, close_names, described, excerpt, listed, short
 from pytest_agog.checks.messages import AT_LEAST_ONE
 from pytest_agog.ledger.answers import PageSeen
 from pytest_agog.ledger.facts import EventSeen, PublishAcked, ReaderConnected, ReaderLost
 from pytest_agog.ledger.ledger import Ledger, Observation
 from pytest_agog.ledger.probes import PageProbe
-from pytest_agog.values import ABSENT, Bound, Strict, Where, look_up
+from pytest_agog.values import ABSENT, Bound, Strict, Where, look_up, plural
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, StringConstraints
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence.orchestrated import Revision, known_requirements, revisions_of, text
-from pytest_agog.checks.evidence.telling import close_names, listed, of_message, plural, short, shown
+from pytest_agog.checks.evidence.telling import close_names, listed, of_message, short, shown
 from pytest_agog.errors import BadInput
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Pattern, Strict
+from pytest_agog.values import Pattern, Strict, plural
 from pytest_agog.wire import orchestration
 
 STATES: Final = get_args(orchestration.State)

@@ -12,11 +12,11 @@ from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, 
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence import reports
 from pytest_agog.checks.evidence.orchestrated import Spawn, of_spawn, spawns_of, unreadable
-from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, close_names, listed, of_message, plural, short
+from pytest_agog.checks.evidence.telling import MAX_EVIDENCE, clock, close_names, listed, of_message, short
 from pytest_agog.checks.messages import AT_LEAST_ONE
 from pytest_agog.errors import InvalidToken
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Bound, Strict
+from pytest_agog.values import Bound, Strict, plural
 from pytest_agog.wire import subjects
 
 Text = Annotated[str, StringConstraints(min_length=1)]

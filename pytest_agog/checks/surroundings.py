@@ -12,12 +12,12 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count, Whole
 from pytest_agog.checks.evidence import differing
-from pytest_agog.checks.evidence.telling import clock, close_names, described, excerpt, listed, plural, short, unmet
+from pytest_agog.checks.evidence.telling import clock, close_names, described, excerpt, listed, short, unmet
 from pytest_agog.ledger.answers import FileSeen, HttpSeen
 from pytest_agog.ledger.facts import ProcessExited, ProcessOutput, ProcessStarted
 from pytest_agog.ledger.ledger import Ledger, Observation
 from pytest_agog.ledger.probes import FileProbe, HttpProbe, Probe
-from pytest_agog.values import ABSENT, DataFile, Strict, Where, format_size, look_up
+from pytest_agog.values import ABSENT, DataFile, Strict, Where, format_size, look_up, plural
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 _HEADERS: Final = "$headers."

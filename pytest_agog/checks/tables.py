@@ -13,12 +13,12 @@ from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence import feeding
 from pytest_agog.checks.evidence.conditions import Columns, fitting, nearest
 from pytest_agog.checks.evidence.feeding import Matched, Row
-from pytest_agog.checks.evidence.telling import close_names, described, excerpt, listed, of_message, plural, short
+from pytest_agog.checks.evidence.telling import close_names, described, excerpt, listed, of_message, short
 from pytest_agog.checks.messages import AT_LEAST_ONE
 from pytest_agog.ledger.answers import RowsSeen, TableSeen
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import Probe, RowsProbe, TableProbe
-from pytest_agog.values import Bound, Strict, Where, look_up
+from pytest_agog.values import Bound, Strict, Where, look_up, plural
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_agog.checks.base import Check, Evidence, Verdict, nothing_to_judge, verdict
-from pytest_agog.checks.evidence.telling import bound_of_shares, clock, excerpt, percent, plural, short
+from pytest_agog.checks.evidence.telling import bound_of_shares, clock, excerpt, percent, short
 from pytest_agog.checks.notices import SeenNotice, notices_of
 from pytest_agog.ledger.facts import AgentHanded, AgentSpawned
 from pytest_agog.ledger.ledger import Ledger
-from pytest_agog.values import Bound, Strict
+from pytest_agog.values import Bound, Strict, plural
 
 
 class SavingsArguments(Strict):

@@ -11,12 +11,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pytest_agog.checks.base import Check, Evidence, Verdict, failed, nothing_to_judge, verdict
 from pytest_agog.checks.bounds import Count
 from pytest_agog.checks.evidence.selecting import SubjectPattern
-from pytest_agog.checks.evidence.telling import close_names, listed, plural, short, shown
+from pytest_agog.checks.evidence.telling import close_names, listed, short, shown
 from pytest_agog.ledger.answers import ConsumerSeen, StreamSeen
 from pytest_agog.ledger.facts import Barrier, Baseline
 from pytest_agog.ledger.ledger import Ledger
 from pytest_agog.ledger.probes import ConsumerProbe, StreamProbe
-from pytest_agog.values import Bound, Duration, Strict, format_duration, format_size, parse_size
+from pytest_agog.values import Bound, Duration, Strict, format_duration, format_size, parse_size, plural
 
 
 def _limit(value: object) -> int:

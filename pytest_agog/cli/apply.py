@@ -12,6 +12,7 @@ from pytest_agog.cli.console import print_json, print_line, print_table
 from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl
 from pytest_agog.errors import Exit, UsageError
 from pytest_agog.masking import mask
+from pytest_agog.values import plural
 
 if TYPE_CHECKING:
     from pytest_agog.reference.operations.applying import Outcome
@@ -163,7 +164,8 @@ def _why(outcome: Outcome) -> str:
 
 
 def _agree(wanted: Manifests) -> str:
-    return f"{len(wanted.streams)} streams and {len(wanted.consumers)} consumers are as their manifests have them"
+    streams, consumers = plural(len(wanted.streams), "stream"), plural(len(wanted.consumers), "consumer")
+    return f"{streams} and {consumers} are as their manifests have them"
 
 
 def _tell_others(wanted: Manifests, cluster: Answer | None) -> None:

@@ -12,6 +12,7 @@ from pytest_agog.cli.console import print_json, print_line
 from pytest_agog.cli.options import Json, PostgresDsn, checked_dsn
 from pytest_agog.errors import AgogError, Exit, PostgresUnreachable, UsageError
 from pytest_agog.masking import mask
+from pytest_agog.values import plural
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -145,8 +146,8 @@ def _document(done: Backfilled) -> dict[str, Any]:
 def _tell(done: Backfilled) -> None:
     verb = "would be stored" if done.dry_run else "stored"
     print_line(
-        f"run {done.speaker.run}, agent {done.speaker.agent_id}: {done.found} messages found in {done.source}, "
-        f"{done.present} already there, {done.stored} {verb}, {done.rejected} rejected"
+        f"run {done.speaker.run}, agent {done.speaker.agent_id}: {plural(done.found, 'message')} found in "
+        f"{done.source}, {done.present} already there, {done.stored} {verb}, {done.rejected} rejected"
     )
     for reason in done.reasons:
         print_line(f"rejected: {reason}")

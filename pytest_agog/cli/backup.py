@@ -15,7 +15,7 @@ import typer
 from pytest_agog.cli.console import print_json, print_line, print_table
 from pytest_agog.cli.options import DEFAULT_NATS, Json, NatsCreds, NatsUrl, PostgresDsn, checked_dsn
 from pytest_agog.errors import Exit, UsageError
-from pytest_agog.values import format_size
+from pytest_agog.values import format_size, plural
 
 if TYPE_CHECKING:
     from pytest_agog.reference.operations.archive import Contents
@@ -101,26 +101,7 @@ def restore(
     if as_json:
         print_json(_restored(restored))
         return Exit.OK
-    if restored.streams:
-        print_table(
-            ("stream", "messages", "of"), [(each.name, each.there, each.copied) for each in restored.streams],
-            numbers=(1, 2),
-        )  # fmt: skip
-    short = [each for each in restored.streams if each.there < each.copied]
-    if short:
-        print_line(f"{len(short)} streams dropped messages at once: they are older than the stream keeps them")
-    for each in restored.streams:
-        if each.anew:
-            print_line(
-                f"stream {each.name} gathers from the beginning of {', '.join(each.anew)}: what it had of these may be "
-                "there twice"
-            )
-    for note in restored.notes:
-        print_line(f"left out: {note}")
-    print_line(
-        f"restored {len(restored.streams)} streams and {restored.rows} rows from {restored.contents.made}"
-        + ("" if restored.contents.postgres else "; the backup has no Postgres")
-    )
+    _tell_restored(restored)
     return Exit.OK
 
 
@@ -196,12 +177,35 @@ def _tell_contents(contents: Contents) -> None:
         )
     for schema in contents.schemas:
         for table in schema.tables:
-            print_line(f"{schema.name}.{table.name}: {table.rows} rows, {format_size(table.size)}")
+            print_line(f"{schema.name}.{table.name}: {plural(table.rows, 'row')}, {format_size(table.size)}")
     if contents.moved:
         print_line(
             f"still moving while they were copied: {', '.join(contents.moved)}. What went on in that moment is told "
             "again or tried again after a restore; stop the orchestrator for a copy of one moment"
         )
+
+
+def _tell_restored(restored: Restored) -> None:
+    if restored.streams:
+        print_table(
+            ("stream", "messages", "of"), [(each.name, each.there, each.copied) for each in restored.streams],
+            numbers=(1, 2),
+        )  # fmt: skip
+    short = sum(each.there < each.copied for each in restored.streams)
+    if short:
+        print_line(f"{plural(short, 'stream')} dropped messages at once: they are older than the stream keeps them")
+    for each in restored.streams:
+        if each.anew:
+            print_line(
+                f"stream {each.name} gathers from the beginning of {', '.join(each.anew)}: what it had of these may be "
+                "there twice"
+            )
+    for note in restored.notes:
+        print_line(f"left out: {note}")
+    print_line(
+        f"restored {plural(len(restored.streams), 'stream')} and {plural(restored.rows, 'row')} from "
+        f"{restored.contents.made}" + ("" if restored.contents.postgres else "; the backup has no Postgres")
+    )
 
 
 def _summary(contents: Contents) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,24 +60,16 @@ def creds(
 
     Example: agog creds .agog/nats --form nkeys --tls .agog/tls
     """
-    from pytest_agog.security import rotating
     from pytest_agog.security.kubernetes import check_namespaces, write_secrets
-    from pytest_agog.security.server_files import write_users
     from pytest_agog.security.state import load
 
-    if rotate is not None and retire is not None:
-        raise UsageError("--rotate and --retire are two steps of one change. Give one of them.")
     if not kubernetes and (namespace is not None or mirror):
         raise UsageError("--namespace and --mirror are about Secrets of Kubernetes. Give --kubernetes with them.")
     space = "nats" if namespace is None else namespace
     check_namespaces(space, mirror or ())
     if rotate is not None or retire is not None:
-        given = {"--form": form, "--url": url, "--tls": tls, "--force": force or None}
-        for name, value in given.items():
-            if value is not None:
-                raise UsageError(f"{name} has been settled when the credentials were issued. Leave it out.")
-        issued = rotating.rotate(folder, rotate) if rotate is not None else rotating.retire(folder, retire or "")
-        files = {"users": write_users(issued)}
+        settled = {"--form": form, "--url": url, "--tls": tls, "--force": force or None}
+        issued, files = _change(folder, rotate, retire, settled)
     else:
         issued, files = _issue(folder, form or "passwords", url, tls, force=force)
     if kubernetes:
@@ -84,6 +77,22 @@ def creds(
         ca = Path(known.ca) if known.ca else None
         files["secrets"] = write_secrets(issued, known.url, ca, space, mirror or ())
     _tell(issued, files, reload=rotate is not None or retire is not None, as_json=as_json)
+
+
+def _change(
+    folder: Path, rotate: str | None, retire: str | None, settled: Mapping[str, object]
+) -> tuple[Issued, dict[str, Path]]:
+    """One step of a change; `settled` are options that only say something when credentials are issued."""
+    from pytest_agog.security import rotating
+    from pytest_agog.security.server_files import write_users
+
+    if rotate is not None and retire is not None:
+        raise UsageError("--rotate and --retire are two steps of one change. Give one of them.")
+    for name, value in settled.items():
+        if value is not None:
+            raise UsageError(f"{name} has been settled when the credentials were issued. Leave it out.")
+    issued = rotating.rotate(folder, rotate) if rotate is not None else rotating.retire(folder, retire or "")
+    return issued, {"users": write_users(issued)}
 
 
 def _issue(

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -76,29 +76,60 @@ def up(
     """
     parts = _parts(only)
     door(token_file, None, None, None, "", open_metrics=False)  # what is wrong with it is told before anything starts
-    doors = handed_on(os.environ, token_file)
     if "comms" not in parts:
         nats_port = nats_port or port
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    wanted = _Wanted(
+        parts, data is not None, host, port, nats_port, config, roadmap, handed_on(os.environ, token_file)
+    )  # fmt: skip
     with _folder(data) as folder, contextlib.ExitStack() as running:
-        nats = running.enter_context(_nats(folder, nats_port, keep=data is not None)) if "nats" in parts else None
-        doors |= {"NATS_MONITOR_URL": nats.monitor_url} if nats is not None else {}
-        dsn = running.enter_context(_postgres(folder, keep=data is not None)) if "postgres" in parts else None
-        http: str | None = None
-        if "comms" in parts and nats is not None and dsn is not None and not stop.is_set():
-            http = running.enter_context(_comms(folder, nats.url, dsn, host, port, doors))
-        board: str | None = None
-        if nats is not None and not stop.is_set():
-            crew = _Crew(folder, nats.url, dsn, host, config, roadmap, doors)
-            if "listener" in parts:
-                running.enter_context(crew.listener())
-            if "orchestrator" in parts:
-                board = running.enter_context(crew.orchestrator(0 if http else port))
-        if not stop.is_set():
-            _say_ready(nats, dsn, http or board, board, as_json=as_json)
+        _bring_up(wanted, folder, running, stop, as_json=as_json)
         stop.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What `agog up` was told."""
+
+    parts: list[str]
+    keep: bool
+    """Whether data stays."""
+    host: str
+    port: int
+    nats_port: int
+    config: Path | None
+    roadmap: Path | None
+    doors: Mapping[str, str]
+    """Variables of what has pages."""
+
+
+def _bring_up(
+    wanted: _Wanted, folder: Path, running: contextlib.ExitStack, stop: threading.Event, *, as_json: bool
+) -> None:
+    """All parts, on `running`, one after the other, unless it is told to stop meanwhile.
+
+    Raises:
+        ServiceDidNotStart: one did not come up.
+        UsageError: a file is not there.
+    """
+    parts, host, port, doors = wanted.parts, wanted.host, wanted.port, dict(wanted.doors)
+    nats = running.enter_context(_nats(folder, wanted.nats_port, keep=wanted.keep)) if "nats" in parts else None
+    doors |= {"NATS_MONITOR_URL": nats.monitor_url} if nats is not None else {}
+    dsn = running.enter_context(_postgres(folder, keep=wanted.keep)) if "postgres" in parts else None
+    http: str | None = None
+    if "comms" in parts and nats is not None and dsn is not None and not stop.is_set():
+        http = running.enter_context(_comms(folder, nats.url, dsn, host, port, doors))
+    board: str | None = None
+    if nats is not None and not stop.is_set():
+        crew = _Crew(folder, nats.url, dsn, host, wanted.config, wanted.roadmap, doors)
+        if "listener" in parts:
+            running.enter_context(crew.listener())
+        if "orchestrator" in parts:
+            board = running.enter_context(crew.orchestrator(0 if http else port))
+    if not stop.is_set():
+        _say_ready(nats, dsn, http or board, board, as_json=as_json)
 
 
 def _parts(only: str) -> list[str]:

@@ -163,12 +163,12 @@ def _judged(verdicts: Sequence[dict[str, Any]]) -> int:
 def _print(one: Verified) -> None:
     from pytest_agog.cli.console import print_line
     from pytest_agog.report.text import one_line, shorten
-    from pytest_agog.report.totals import many
+    from pytest_agog.values import plural
 
-    size = f"{many(one.judged, 'claim')} judged again on {many(one.observations, 'observation')}"
+    size = f"{plural(one.judged, 'claim')} judged again on {plural(one.observations, 'observation')}"
     said = {
         "as saved": size,
-        "different": f"{size}; {many(len(one.differences), 'verdict')} differ from what was saved",
+        "different": f"{size}; {plural(len(one.differences), 'verdict')} differ from what was saved",
         "altered": "this is not what was written",
     }
     print_line(f"{one.outcome}: {one.scenario or one.folder.name} ({one.folder}): {said[one.outcome]}")
@@ -177,7 +177,7 @@ def _print(one: Verified) -> None:
         # Masked before it is cut: half a secret is not recognised.
         print_line(f"- {shorten(one_line(line), _LONGEST)}")
     if len(lines) > _SHOWN:
-        print_line(f"- and {many(len(lines) - _SHOWN, 'line')} more; --json has all of them")
+        print_line(f"- and {plural(len(lines) - _SHOWN, 'line')} more; --json has all of them")
 
 
 def _lines(one: Verified) -> Iterator[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ACK_TIMEOUT: Final = 5.0
 """Seconds without any PubAck after which those that are missing count as refused."""
+ELECTION_TIMEOUT: Final = 15.0
+"""The same in a cluster, where a leader that is too busy to be heard of is replaced within ten seconds."""
 WINDOW: Final = 1000
 """Publishes that may wait for their PubAck at once."""
 WINDOW_BYTES: Final = 32_000_000
@@ -35,9 +37,10 @@ class Refused(Exception):
 class AckedPublisher:
     """Publishes on one connection and pairs the acknowledgements."""
 
-    def __init__(self, client: Client, ledger: Ledger) -> None:
+    def __init__(self, client: Client, ledger: Ledger, patience: float = ACK_TIMEOUT) -> None:
         self._client = client
         self._ledger = ledger
+        self._patience = patience
         self._inbox = ""
         self._numbers = itertools.count()
         self._waiting: dict[str, tuple[int, int]] = {}
@@ -94,19 +97,19 @@ class AckedPublisher:
         self._echoed.clear()
         try:
             await self._client.publish(subject, b"")
-            await asyncio.wait_for(self._echoed.wait(), ACK_TIMEOUT)
+            await asyncio.wait_for(self._echoed.wait(), self._patience)
         except TimeoutError:
-            raise Refused(f"the server did not answer within {ACK_TIMEOUT:g}s") from None
+            raise Refused(f"the server did not answer within {self._patience:g}s") from None
 
     async def _until(self, messages: int, size: int) -> None:
         """Wait until at most so many messages, of at most so many bytes, have no answer."""
         while len(self._waiting) > messages or self._bytes > size:
             self._heard.clear()
             try:
-                await asyncio.wait_for(self._heard.wait(), ACK_TIMEOUT)
+                await asyncio.wait_for(self._heard.wait(), self._patience)
             except TimeoutError:
                 for reply in list(self._waiting):
-                    self._end(reply, f"no PubAck within {ACK_TIMEOUT:g}s")
+                    self._end(reply, f"no PubAck within {self._patience:g}s")
 
     async def _on_answer(self, message: Msg) -> None:
         if message.subject.endswith(_ECHO):

@@ -68,6 +68,8 @@ class PlayContext:
     """How often each agent was spawned so far in this play."""
     down: set[int] = field(default_factory=set)
     """The nats-servers, counted from 1, that a step killed or stopped and none started again."""
+    led: set[str] | None = None
+    """Subjects whose stream was seen with a leader since a server of a cluster went or came; None before any did."""
     publisher: AckedPublisher | None = None
     """Made by the first step that publishes."""
     readers: dict[str, EventReader] = field(default_factory=dict)

@@ -13,6 +13,7 @@ import uvicorn
 
 from pytest_agog.errors import UsageError
 from pytest_agog.reference.arriving import Arriving
+from pytest_agog.reference.doors.names import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -38,6 +39,8 @@ class HttpServer:
         self._socket = listening(host, port)
         name, number = self._socket.getsockname()[:2]
         self.url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+        self.near = host if is_loopback(name) else None
+        """The host, when only this machine reaches it."""
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rich.text import Text
 
-from pytest_agog.play.result import Judgement, PlayResult
 from pytest_agog.report.screen import PLAIN, STYLES, Screen
 from pytest_agog.report.text import one_line, pad, shorten, wrap
-from pytest_agog.report.view import PLAY_ID, CheckView, EvidenceView, check_view, play_view
+from pytest_agog.report.view import PLAY_ID, CheckView, EvidenceView
 from pytest_agog.values import format_duration, format_size
 
 MAX_EVIDENCE: Final = 6
@@ -53,7 +51,7 @@ class Failure:
     """
 
     check: CheckView
-    title: str
+    title: str = ""
     """The scenario's."""
     started_at: float | None = None
     reprcrash: _Crash = field(init=False)
@@ -72,19 +70,6 @@ class Failure:
 
     def __str__(self) -> str:
         return self.text().rstrip("\n")
-
-
-def claim_failure(
-    judgement: Judgement, *, rerun: str, title: str = "", started_at: float | None = None, base: Path | None = None
-) -> Failure:
-    """One failed claim. `rerun` is the command that runs just this again; `started_at` lets evidence say when in the
-    play it was seen; paths are shown relative to `base` (the working directory when None)."""
-    return Failure(check_view(judgement, base=base, rerun=rerun), title, started_at)
-
-
-def play_failure(result: PlayResult, *, rerun: str, base: Path | None = None) -> Failure:
-    """A play that did not come to its end: the step, its place, and the end of what was printed."""
-    return Failure(play_view(result, base=base, rerun=rerun), result.scenario.title, result.started_at)
 
 
 def headline(check: CheckView) -> str:

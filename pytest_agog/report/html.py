@@ -27,9 +27,9 @@ from pytest_agog.report.screen import Glyphs
 from pytest_agog.report.swimlane import draw
 from pytest_agog.report.text import clean
 from pytest_agog.report.token_view import AgentTokens, TokenView, percent, total
-from pytest_agog.report.totals import WORDS, Totals, many
+from pytest_agog.report.totals import WORDS, Totals
 from pytest_agog.report.view import ScenarioView
-from pytest_agog.values import format_duration, format_size
+from pytest_agog.values import format_duration, format_size, plural
 
 MAX_EVIDENCE: Final = 50
 """Pieces of evidence of one claim on the page; report.json has them all."""
@@ -114,7 +114,7 @@ def _engine() -> Environment:
         duration=format_duration,
         size=format_size,
         percent=percent,
-        many=many,
+        plural=plural,
         clock=clock,
         rfc3339=rfc3339,
         number=lambda value: f"{value:,}",

@@ -15,9 +15,9 @@ from rich.text import Text
 from pytest_agog.report.screen import PLAIN, STYLES, Screen
 from pytest_agog.report.text import pad, shorten, shorten_middle, wrap
 from pytest_agog.report.token_table import token_table
-from pytest_agog.report.totals import Totals, many
+from pytest_agog.report.totals import Totals
 from pytest_agog.report.view import PLAY_ID, CheckView, ScenarioView
-from pytest_agog.values import format_duration
+from pytest_agog.values import format_duration, plural
 
 _INDENT: Final = 4
 _DURATION: Final = 8
@@ -59,7 +59,7 @@ def _lines(views: Sequence[ScenarioView], screen: Screen, *, verbose: bool, took
         line.append(pad(format_duration(view.duration), _DURATION, right=True), "dim")
         close = sum(bool(check.close) for check in view.checks)
         if close:
-            line.append(f"  {many(close, 'close call')}", "yellow")
+            line.append(f"  {plural(close, 'close call')}", "yellow")
         yield line
         if _unfolded(view, verbose=verbose):
             yield from _claims(view, screen, verbose=verbose)
@@ -80,8 +80,8 @@ def _tally(view: ScenarioView, width: int) -> str:
     parts = ["play failed"] if view.play.outcome == "failed" else []
     for outcome, word in (("failed", "failed"), ("error", "in error"), ("skipped", "skipped")):
         if n := counts[outcome]:  # type: ignore[index]
-            parts.append(f"{n} of {many(every, 'claim')} {word}" if not parts else f"{n} {word}")
-    return ", ".join(parts) or many(every, "claim").rjust(width + len(" claims") - (every == 1))
+            parts.append(f"{n} of {plural(every, 'claim')} {word}" if not parts else f"{n} {word}")
+    return ", ".join(parts) or plural(every, "claim").rjust(width + len(" claims") - (every == 1))
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def _claims(view: ScenarioView, screen: Screen, *, verbose: bool) -> Iterator[Te
             yield from _finding(row, screen, _INDENT + 2 + id_width + 2, verbose=verbose)
     if len(rows) == 1 and view.play.outcome == "error" and view.checks:
         verb = "was" if len(view.checks) == 1 else "were"
-        yield Text(f"{' ' * (_INDENT + 2)}{many(len(view.checks), 'claim')} {verb} not judged", "dim")
+        yield Text(f"{' ' * (_INDENT + 2)}{plural(len(view.checks), 'claim')} {verb} not judged", "dim")
 
 
 def _claim(row: CheckView, screen: Screen, id_width: int, claim_width: int) -> Iterator[Text]:

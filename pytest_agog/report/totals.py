@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_agog.checks.base import Outcome
 from pytest_agog.report.view import ScenarioView
+from pytest_agog.values import plural
 
 WORDS: Final[dict[Outcome, str]] = {
     "passed": "passed",
@@ -52,7 +53,7 @@ class Totals:
     @property
     def subject(self) -> str:
         """`7 scenarios, 40 claims`."""
-        return f"{many(self.scenarios, 'scenario')}, {many(self.claims, 'claim')}"
+        return f"{plural(self.scenarios, 'scenario')}, {plural(self.claims, 'claim')}"
 
     def parts(self) -> list[tuple[str, Outcome]]:
         """`35 passed`, `1 failed`, …: what happened, and `0 passed` when nothing did."""
@@ -62,10 +63,5 @@ class Totals:
             if self.outcomes[outcome] or outcome == "passed"
         ]
         if self.broken_plays:
-            told.append((f"{many(self.broken_plays, 'play')} broken off", "failed"))
+            told.append((f"{plural(self.broken_plays, 'play')} broken off", "failed"))
         return told
-
-
-def many(number: int, noun: str) -> str:
-    """`1 claim`, `2 claims`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -250,7 +250,14 @@ def nats_services(urls: str) -> list[Service]:
 
 def _nats_parts(url: str) -> SplitResult:
     text = url.strip()
-    return urlsplit(text if "://" in text else f"nats://{text}")
+    return _split(text if "://" in text else f"nats://{text}")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:  # brackets that hold no IPv6 address
+        raise BadInput(f"{mask(url)}: {error}") from None
 
 
 def _nats_service(parts: SplitResult) -> Service:
@@ -263,7 +270,7 @@ def http_service(url: str) -> Service:
     Raises:
         BadInput: it names no host.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     return _service(parts, _HTTP_PORTS.get(parts.scheme, 80))
 
 

@@ -51,10 +51,6 @@ class WireNames:
         """What the target calls the table that the contract calls `name`."""
         return self.table if name == AGENT_MESSAGES.qualified else name
 
-    def column_of(self, table: str, column: str) -> str:
-        """What the target calls a column of the table that the contract calls `table`."""
-        return self.columns.get(column, column) if table == AGENT_MESSAGES.qualified else column
-
     def told_columns(self, table: str) -> dict[str, str]:
         """The target's column names of the table that the contract calls `table`, and the contract's."""
         return {own: told for told, own in self.columns.items()} if table == AGENT_MESSAGES.qualified else {}

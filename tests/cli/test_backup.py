@@ -35,19 +35,19 @@ def test_there_and_back(here: Agog, postgres: PostgresServer, tmp_path: Path) ->
     assert here("comms", "publish", "--channel", "general", "hello", "--agent-id", "roy").code == 0
     made = here("backup", tmp_path / "copy", "--postgres-dsn", dsn)
     assert (made.code, made.err) == (0, "")
-    assert "workflow_comms.agent_messages: 1 rows" in made.out
+    assert "workflow_comms.agent_messages: 1 row," in made.out
     assert made.out.rstrip().endswith("complete")
 
     again = here("backup", tmp_path / "copy", "--postgres-dsn", dsn)
     assert (again.code, again.err.count("\n")) == (2, 1)
     refused = here("restore", tmp_path / "copy", "--postgres-dsn", dsn)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "stream agent-comms (1 messages), schema workflow_comms in Postgres" in refused.err
+    assert "stream agent-comms (1 message), schema workflow_comms in Postgres" in refused.err
     assert "--force" in refused.err
 
     back = here("restore", tmp_path / "copy", "--postgres-dsn", dsn, "--force")
     assert back.code == 0
-    assert f"restored {STREAMS} streams and 1 rows" in back.out
+    assert f"restored {STREAMS} streams and 1 row " in back.out
     told = here("restore", tmp_path / "copy", "--postgres-dsn", dsn, "--force", "--json").json
     assert (told["rows"], len(told["streams"])) == (1, STREAMS)
 

@@ -125,6 +125,7 @@ def test_the_system_comes_up_is_proven_notices_what_breaks_and_leaves_nothing(sy
     asyncio.run(_agents_are_denied_what_is_not_theirs(system))
     _logs_and_report_tell_of_all_parts_and_no_secret(system)
 
+    _called_again_quick_start_waits_for_a_part_that_recovers(system)
     proven = system.run("deploy/smoke-test.sh")
     assert proven.returncode == 0, proven.stdout + proven.stderr
     assert "all well" in proven.stdout
@@ -224,6 +225,21 @@ def _logs_and_report_tell_of_all_parts_and_no_secret(system: System) -> None:
     assert "agent-comms | jangar-agent-comms" in report.stdout
     for secret in (*passwords.values(), system.token):
         assert secret not in logs.stdout + report.stdout
+
+
+def _called_again_quick_start_waits_for_a_part_that_recovers(system: System) -> None:
+    comms = system.compose("ps", "-q", "comms").stdout.strip()
+    system.run("docker", "pause", comms)
+    words = ("deploy/quick-start.sh",)
+    with subprocess.Popen(words, cwd=ROOT, env=system.environment, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        told = []
+        for line in started.stderr:
+            told.append(line)
+            if "given 120 s to recover" in line:
+                system.run("docker", "unpause", comms)
+        assert started.wait(240) == 0, "".join(told)
+    assert any("given 120 s to recover" in line for line in told), "".join(told)
 
 
 def test_without_passwords_nothing_starts_and_the_remedy_is_told(system: System) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pytest_agog.play.result import PlayFailure
-from pytest_agog.report.failure import Failure, claim_failure, play_failure
+from pytest_agog.report.failure import Failure
 from pytest_agog.report.screen import Screen
+from pytest_agog.report.view import check_view, play_view
 from tests.report.builders import START, claim, judged, message_evidence, play, rerun, step, varied_plays
 from tests.report.conftest import Snapshot
 
@@ -16,14 +17,13 @@ def failed_claim(file: Path) -> Failure:
     result = varied_plays(file)[2]
     judgement = result.judgements[1]
     command = rerun(result, judgement.claim.id)
-    return claim_failure(
-        judgement, rerun=command, title=result.scenario.title, started_at=START, base=file.parent.parent
-    )
+    return Failure(check_view(judgement, rerun=command, base=file.parent.parent), result.scenario.title, START)
 
 
 def failed_play(file: Path) -> Failure:
     result = varied_plays(file)[4]
-    return play_failure(result, rerun=rerun(result, "play"), base=file.parent.parent)
+    view = play_view(result, rerun=rerun(result, "play"), base=file.parent.parent)
+    return Failure(view, result.scenario.title, result.started_at)
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -56,20 +56,20 @@ def test_of_a_log_the_end_is_shown(file: Path) -> None:
 
 def test_the_command_is_one_line_however_long(file: Path) -> None:
     command = f"pytest '--agog-scenario=a  folder/{'x' * 200}.yaml::stored-once[large]'"
-    failure = claim_failure(judged(claim("a", "b", file), "failed"), rerun=command)
+    failure = Failure(check_view(judged(claim("a", "b", file), "failed"), rerun=command))
     assert f"again     {command}\n" in failure.text(Screen(80))
 
 
 def test_evidence_is_bounded(file: Path) -> None:
     evidence = tuple(message_evidence(number, "\n".join(["line"] * 500)) for number in range(1, 40))
-    text = str(claim_failure(judged(claim("a", "b", file), "failed", evidence=evidence), rerun=""))
+    text = str(Failure(check_view(judged(claim("a", "b", file), "failed", evidence=evidence))))
     assert "and 33 more in report.json" in text
     assert "488 more lines" in text
     assert len(text.splitlines()) < 150
 
 
 def test_a_missing_file_only_lacks_its_excerpt(tmp_path: Path) -> None:
-    text = str(claim_failure(judged(claim("a", "b", tmp_path / "gone.yaml"), "failed"), rerun="", base=tmp_path))
+    text = str(Failure(check_view(judged(claim("a", "b", tmp_path / "gone.yaml"), "failed"), base=tmp_path)))
     assert "gone.yaml:7:5\n\nexpected" in text
 
 
@@ -116,13 +116,13 @@ def test_the_short_summary_says_what_was_observed(file: Path) -> None:
 
 def test_services_that_did_not_start_need_no_step(file: Path) -> None:
     result = play("a", file, outcome="error", failure=PlayFailure("nats-server did not start"))
-    text = str(play_failure(result, rerun=""))
+    text = str(Failure(play_view(result)))
     assert "expected  services that start\nobserved  nats-server did not start\n" in text
 
 
 def test_the_step_is_named_and_pointed_at(file: Path) -> None:
     result = play("a", file, outcome="failed", failure=PlayFailure("no", step(file)))
-    text = str(play_failure(result, rerun="", base=file.parent.parent))
+    text = str(Failure(play_view(result, base=file.parent.parent)))
     assert "step 1 of 1 (chain) passes" in text
     assert "scenarios/retry-stores-once.yaml:5:5" in text
     assert "5 │   - chain:" in text

@@ -253,5 +253,8 @@ def test_addresses_that_no_link_can_stand_for() -> None:
         postgres_service("nonsense")
     with pytest.raises(BadInput, match="names no host"):
         http_service("http:///x")
+    for service, url in ((http_service, "http://[::1/x"), (nats_services, "nats://[::1:4222")):
+        with pytest.raises(BadInput, match="IPv6"):
+            service(url)
     with pytest.raises(BadInput, match=r"(?i)port"):
         nats_services("nats://a:99999999")

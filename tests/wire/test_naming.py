@@ -22,7 +22,6 @@ def test_a_target_has_names_of_its_own() -> None:
     assert FOREIGN.stream_of("agent-comms") == "talk"
     assert FOREIGN.consumer_of("agent-comms", "jangar-agent-comms") == "reader"
     assert FOREIGN.table_of(TABLE) == "acme.said"
-    assert FOREIGN.column_of(TABLE, "workflow_uid") == "uid"
     assert FOREIGN.told_columns(TABLE) == {"uid": "workflow_uid"}
     assert FOREIGN.events_path == "/v1/events"
     assert FOREIGN.subject("argo.workflow.general.status") == "acme.runs.general.status"
@@ -33,7 +32,6 @@ def test_what_is_not_of_comms_keeps_its_name() -> None:
     assert FOREIGN.consumer_of("RESULTS", "jangar-agent-comms") == "jangar-agent-comms"
     assert FOREIGN.consumer_of("agent-comms", "another") == "another"
     assert FOREIGN.table_of("mine.rows") == "mine.rows"
-    assert FOREIGN.column_of("mine.rows", "workflow_uid") == "workflow_uid"
     assert FOREIGN.told_columns("mine.rows") == {}
     for subject in ("agentrun.general.status", "argo.workflows.x", "argo.workflow", "results.roy.REQ-1"):
         assert FOREIGN.subject(subject) == subject

@@ -84,11 +84,6 @@ def listed(items: Iterable[str], limit: int = 8, empty: str = "none") -> str:
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 message`, `2 messages`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def percent(share: float) -> str:
     """A fraction as people read it: `94.1 %`. Rounded towards zero, so that it never looks better than it is."""
     return f"{int(share * 1000) / 10:g} %"

@@ -8,8 +8,9 @@ import binascii
 from pydantic_core import to_json
 
 from pytest_agog.ledger.facts import PublishAttempted
-from pytest_agog.play.acks import NO_STREAM, AckedPublisher, Refused
+from pytest_agog.play.acks import ACK_TIMEOUT, ELECTION_TIMEOUT, NO_STREAM, AckedPublisher, Refused
 from pytest_agog.play.context import PlayContext, StepFailed
+from pytest_agog.play.leading import await_leader
 from pytest_agog.scenario.model import Publish
 from pytest_agog.scenario.scenario import Step
 from pytest_agog.wire.deliverables import encoded_size
@@ -35,6 +36,7 @@ async def play_publish(context: PlayContext, step: Step, publish: Publish) -> No
         raise StepFailed(
             f"{publish.subject}: {size} bytes with headers, the server takes {limit}; raise services.nats.max_payload"
         )
+    await await_leader(context, publish.subject)
     if publish.core:
         await _publish_core(context, step, publish, data)
     else:
@@ -75,7 +77,8 @@ async def _publish_acked(context: PlayContext, step: Step, publish: Publish, dat
 
 async def _publisher(context: PlayContext) -> AckedPublisher:
     if context.publisher is None:
-        context.publisher = await AckedPublisher(context.client, context.ledger).open()
+        patience = ACK_TIMEOUT if context.servers == 1 else ELECTION_TIMEOUT
+        context.publisher = await AckedPublisher(context.client, context.ledger, patience).open()
     return context.publisher
 
 

@@ -14,6 +14,8 @@ from pytest_agog.scenario.scenario import Step
 
 RECONNECT_WITHIN = 10.0
 """Seconds in which the harness must be connected again after a restart."""
+ELECTED_WITHIN = 30.0
+"""The same for a cluster, whose streams elect their leaders meanwhile."""
 CAUGHT_UP_WITHIN = 1.0
 """Seconds that a kill waits for the recorder: what was stored before must not be missing from the record."""
 
@@ -32,6 +34,7 @@ async def play_kill(context: PlayContext, step: Step, kill: Kill) -> None:
     context.ledger.append(ComponentActed(_named(kill.component, kill.server), action, kill.signal))
     if kill.component == "nats":
         context.down |= _servers(context, kill.server)
+        _shaken(context)
 
 
 async def play_restart(context: PlayContext, step: Step, restart: Restart) -> None:
@@ -45,21 +48,23 @@ async def play_restart(context: PlayContext, step: Step, restart: Restart) -> No
     await context.stage.restart(restart.component, restart.server)
     if restart.component == "nats":
         context.down -= _servers(context, restart.server)
+        _shaken(context)
         await _reconnected(context)
     context.ledger.append(ComponentActed(_named(restart.component, restart.server), "restarted"))
 
 
 async def _reconnected(context: PlayContext) -> None:
     """The harness's connection stands; unless too few servers run, JetStream answers and the recorder has caught up."""
+    within = RECONNECT_WITHIN if context.servers == 1 else ELECTED_WITHIN
     try:
-        async with asyncio.timeout(RECONNECT_WITHIN):
+        async with asyncio.timeout(within):
             while not await _answers(context):  # noqa: ASYNC110 - nobody notifies of JetStream
                 await asyncio.sleep(0.01)
             if not context.nats_is_gone:
-                await context.recorder.catch_up(RECONNECT_WITHIN)
+                await context.recorder.catch_up(within)
     except (TimeoutError, RecorderBehind):
         raise StepFailed(
-            f"the harness could not connect to NATS again within {RECONNECT_WITHIN:g}s", context.stage.nats.log_tail()
+            f"the harness could not connect to NATS again within {within:g}s", context.stage.nats.log_tail()
         ) from None
 
 
@@ -75,6 +80,12 @@ async def _answers(context: PlayContext) -> bool:
 
 def _servers(context: PlayContext, server: int | None) -> set[int]:
     return set(range(1, context.servers + 1)) if server is None else {server}
+
+
+def _shaken(context: PlayContext) -> None:
+    """In a cluster whoever leads may be another one from now on."""
+    if context.servers > 1:
+        context.led = set()
 
 
 def _named(component: str, server: int | None) -> str:

@@ -289,8 +289,3 @@ def _seconds(value: object) -> object:
 def _told(refusal: jetstream.Refusal) -> str:
     hint = "; raise the server's max_file_store" if refusal.err_code in jetstream.STORE_FULL else ""
     return f"{refusal.description}, error {refusal.err_code}{hint}"
-
-
-def all_as_defined(outcomes: Sequence[StreamOutcome]) -> bool:
-    """Whether every stream and consumer is as defined."""
-    return all(outcome.as_defined for outcome in outcomes)

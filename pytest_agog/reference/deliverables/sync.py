@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from pytest_agog.reference.closing import Closing
 from pytest_agog.reference.deliverables.connecting import REQUEST_TIMEOUT
 from pytest_agog.reference.deliverables.engine import DeliverableEngine, StreamStatus
 from pytest_agog.reference.deliverables.outline import Heading
@@ -23,7 +23,7 @@ from pytest_agog.reference.deliverables.watching import Published, PublishWatche
 T = TypeVar("T")
 
 
-class SyncSubscription:
+class SyncSubscription(Closing):
     """A blocking iterator of reports; close it, or use it as a context manager."""
 
     def __init__(self, portal: BlockingPortal, subscription: Subscription) -> None:
@@ -39,20 +39,12 @@ class SyncSubscription:
         except StopAsyncIteration:
             raise StopIteration from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Stop reading and delete the consumers."""
         self._portal.call(self._subscription.close)
 
 
-class SyncDeliverableEngine:
+class SyncDeliverableEngine(Closing):
     """`DeliverableEngine` without `await`. See there for what each method does and raises."""
 
     def __init__(self, stack: ExitStack, portal: BlockingPortal, engine: DeliverableEngine) -> None:
@@ -139,11 +131,3 @@ class SyncDeliverableEngine:
         """Let go of connection and thread."""
         with self._stack:
             self._portal.call(self._engine.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

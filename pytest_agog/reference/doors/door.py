@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from pytest_agog.reference.doors import clients, sessions, signing
+from pytest_agog.reference.doors import clients, names, sessions, signing
 from pytest_agog.reference.doors.counting import DoorCounts, Limited
 from pytest_agog.reference.doors.keyring import Key, Keyring
 from pytest_agog.reference.doors.limiting import Buckets, Streams
@@ -32,6 +32,10 @@ RETRY_STREAM: Final = 5
 _PLAIN: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_FAR: Final = (
+    "without a token this service is asked by names of this machine only; ask 127.0.0.1 or localhost, or start it with "
+    "--token-file, or with --trusted-proxies when a proxy asks"
+)
 _CHALLENGE: Final = 'Bearer realm="agog"'
 
 
@@ -53,15 +57,19 @@ class _Visitor:
 
 
 class Door:
-    """Lets requests through to `app`. `streams` are the paths that never end."""
+    """Lets requests through to `app`. `streams` are the paths that never end; `near` is the host that a service listens
+    on which only this machine reaches. Without a token it is then asked by names of this machine alone, unless there is
+    a proxy, which passes on what it was asked.
+    """
 
     def __init__(
         self, app: ASGIApp, settings: DoorSettings, *, streams: frozenset[str] = frozenset(),
-        counts: DoorCounts | None = None,
+        counts: DoorCounts | None = None, near: str | None = None,
     ) -> None:  # fmt: skip
         self._app = app
         self._settings = settings
         self._paths = streams
+        self._near = near if settings.keyring is None and not settings.proxies else None
         self.counts = counts if counts is not None else DoorCounts()
         limits = settings.limits
         self._requests = Buckets(limits.requests)
@@ -75,6 +83,9 @@ class Door:
         path = scope["path"]
         if path in OPEN:
             await self._app(scope, receive, _guarded(send))
+            return
+        if self._near is not None and path != METRICS and not names.is_near(_header(scope, b"host"), self._near):
+            await JSONResponse({"error": _FAR}, 421, _PLAIN)(scope, receive, send)
             return
         visitor = self._visitor(scope)
         answer = self._limited(visitor, path) or await self._unless_known(visitor, scope, receive)
@@ -116,7 +127,7 @@ class Door:
         if path == signing.SIGN_IN:
             return await self._sign_in(visitor, keyring, scope, receive)
         if path == signing.SIGN_OUT:
-            return _sign_out(visitor, scope)
+            return _sign_out(visitor, keyring, scope)
         if visitor.key is not None or (path == METRICS and self._settings.open_metrics):
             return None
         self.counts.refused["wrong_token" if visitor.presented else "no_token"] += 1
@@ -146,7 +157,7 @@ class Door:
             return signing.form(came_for, 401, trouble="This is not a valid token.")
         self._sign_ins.give_back(visitor.client.name)
         session = sessions.begin(key, time.time())
-        return signing.lead(came_for, sessions.cookie(session, secure=visitor.client.secure))
+        return signing.lead(came_for, [sessions.cookie(key, session, secure=visitor.client.secure)])
 
     # --- how often --------------------------------------------------------------------------------------------------
     def _limited(self, visitor: _Visitor, path: str) -> Response | None:
@@ -214,12 +225,13 @@ class _Watched:
                 await asyncio.gather(coming, over, return_exceptions=True)
 
 
-def _sign_out(visitor: _Visitor, scope: Scope) -> Response:
+def _sign_out(visitor: _Visitor, keyring: Keyring, scope: Scope) -> Response:
     if scope["method"] != "POST":
         return JSONResponse({"error": "POST only"}, 405, {**_PLAIN, "Allow": "POST"})
     if _is_from_elsewhere(scope):
         return JSONResponse({"error": "the form of another site signs nobody out"}, 403, _PLAIN)
-    return signing.lead(signing.SIGN_IN, sessions.cookie("", secure=visitor.client.secure))
+    over = [sessions.cookie(key, "", secure=visitor.client.secure) for key in keyring.current()]
+    return signing.lead(signing.SIGN_IN, over)
 
 
 def _is_of_browser(scope: Scope) -> bool:

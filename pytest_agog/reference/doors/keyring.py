@@ -34,7 +34,7 @@ class Key:
     """What is kept of one token."""
 
     id: str
-    """Tells tokens apart without telling them; it changes with each start of the service."""
+    """Tells tokens apart without telling them; each service that has the token finds the same."""
     digest: bytes
     signing: bytes
     """Sessions of whoever signed in with this token are signed with it, so they end with the token."""

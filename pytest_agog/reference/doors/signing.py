@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qs, quote
 
@@ -78,9 +79,12 @@ def signed_in() -> Response:
     return _page("Signed in", _OUT.format(action=SIGN_OUT), 200)
 
 
-def lead(path: str, cookie: str) -> Response:
-    """Go on to a path of this service, with that cookie."""
-    return Response(status_code=303, headers={**_HEADERS, "Location": here(path), "Set-Cookie": cookie})
+def lead(path: str, cookies: Iterable[str]) -> Response:
+    """Go on to a path of this service, with those cookies."""
+    answer = Response(status_code=303, headers={**_HEADERS, "Location": here(path)})
+    for cookie in cookies:
+        answer.headers.append("Set-Cookie", cookie)
+    return answer
 
 
 def here(path: str) -> str:

@@ -68,24 +68,32 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _compare(wanted: Manifests, items: list[dict[str, Any]]) -> list[str]:
-    there: dict[tuple[str, str, str], dict[str, Any]] = {}
+    there: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for item in items:
         spec = item.get("spec") or {}
         name = str(spec.get("name") or spec.get("durableName"))
-        there[(str(item.get("kind")), str(spec.get("streamName") or name), name)] = item
+        there.setdefault((str(item.get("kind")), str(spec.get("streamName") or name), name), []).append(item)
     found = []
     for each in (*wanted.streams, *wanted.consumers):
-        problem = _problem(each, there.get((each.kind, each.stream, each.name)))
+        items = there.get((each.kind, each.stream, each.name), [])
+        # Several namespaces may have one of that name; kustomize may have put ours into another than it states.
+        own = next((item for item in items if _resource(item) == each.resource), items[0] if items else None)
+        problem = _problem(each, own)
         if problem:
             found.append(f"{each.label}: {problem}")
     return found
 
 
+def _resource(item: dict[str, Any]) -> str:
+    """`namespace/name`."""
+    meta = item.get("metadata") or {}
+    return f"{meta.get('namespace', 'default')}/{meta.get('name')}"
+
+
 def _problem(wanted: Wanted, item: dict[str, Any] | None) -> str:
     if item is None:
         return "no such resource"
-    meta = item.get("metadata") or {}
-    resource = f"{meta.get('namespace', 'default')}/{meta.get('name')}"
+    resource = _resource(item)
     conditions = (item.get("status") or {}).get("conditions") or []
     ready = next((each for each in conditions if each.get("type") == "Ready"), None)
     if ready is None or ready.get("status") != "True":

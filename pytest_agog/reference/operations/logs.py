@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _ENGINE: Final = re.compile(r"docker daemon|docker\.sock|connection (refused|abo
 _VARIABLE: Final = re.compile(r"required variable|missing a value|interpolat|env file|\.env\b|mandatory", re.I)
 _LONGEST: Final = 16_384
 """Characters of a line that are shown; nobody reads more."""
+_MOST_COMPLAINTS: Final = 65_536
+"""Bytes at the end of what compose says on standard error, in which its reason is looked for."""
 _LOOK: Final = 0.05
 """Seconds between two looks at files that grow: nothing tells of that everywhere."""
 
@@ -211,9 +214,12 @@ def containers(
         command.append("--follow")
     if since is not None and command[1] == "compose":  # the older program has no such option
         command += ["--since", since.isoformat()]
-    with subprocess.Popen([*command, "--", *parts], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # What it complains of goes to a file: it would wait for ever for a pipe that is read last, once that is full.
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen([*command, "--", *parts], stdout=subprocess.PIPE, stderr=complaints) as process,
+    ):
         assert process.stdout is not None
-        assert process.stderr is not None
         try:
             lines = _from(_container_lines(process.stdout), since)
             if following:
@@ -223,8 +229,9 @@ def containers(
                         return
             else:
                 yield from sorted(lines, key=_when)
-            said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
             if process.wait() != 0:
+                complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - _MOST_COMPLAINTS))
+                said = complaints.read().decode("utf-8", "replace").strip().splitlines()
                 reason = mask(said[-1]) if said else f"exit {process.returncode}"
                 raise ComposeAway(reason=reason, remedy=_remedy("\n".join(said)))
         finally:

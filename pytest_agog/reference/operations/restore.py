@@ -22,6 +22,7 @@ from pytest_agog.reference.operations import archive, rekeying, tables
 from pytest_agog.reference.operations.archive import Contents, StreamCopy
 from pytest_agog.reference.operations.backup import Sources, Tell
 from pytest_agog.reference.operations.origins import gather_on, origins_first
+from pytest_agog.values import plural
 from pytest_agog.wire.naming import STREAM
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ async def restore(
     there = await _there(link, streams) if link is not None else {}
     if dsn is None:
         _refuse(there, [], force=force)
+        assert link is not None  # one of the two is there
         found, _ = await _bring_streams(link, streams, there, folder, tell)
         return Restored(whole, tuple(found))
     restored = await _with_postgres(link, dsn, whole, streams, there, folder, tell, force=force)
@@ -114,8 +116,8 @@ def _refuse(there: dict[str, dict[str, Any]], schemas: Sequence[str], *, force: 
     used = sorted(name for name, info in there.items() if info["state"]["last_seq"])
     if force or not (used or schemas):
         return
-    parts = [f"stream {name} ({there[name]['state']['messages']} messages)" for name in used[:5]]
-    parts += [f"{len(used) - 5} more streams"] if len(used) > 5 else []
+    parts = [f"stream {name} ({plural(int(there[name]['state']['messages']), 'message')})" for name in used[:5]]
+    parts += [plural(len(used) - 5, "more stream")] if len(used) > 5 else []
     parts += [f"schema {name} in Postgres" for name in schemas]
     raise RestoreRefused(what=", ".join(parts))
 
@@ -166,9 +168,8 @@ def _rekey(connection: Connection, copy: StreamCopy, info: dict[str, Any]) -> in
 
 
 async def _bring_streams(
-    link: Link | None, streams: Sequence[StreamCopy], there: dict[str, dict[str, Any]], folder: Path, tell: Tell
+    link: Link, streams: Sequence[StreamCopy], there: dict[str, dict[str, Any]], folder: Path, tell: Tell
 ) -> tuple[list[RestoredStream], dict[str, dict[str, Any]]]:
-    assert link is not None
     found: list[RestoredStream] = []
     infos: dict[str, dict[str, Any]] = {}
     copies = {copy.name: copy for copy in streams}

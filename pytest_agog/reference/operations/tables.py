@@ -18,6 +18,7 @@ from pytest_agog.reference.comms import migrating
 from pytest_agog.reference.comms.migrating import Series
 from pytest_agog.reference.operations.archive import SchemaCopy, SequenceCopy, TableCopy, file_name
 from pytest_agog.reference.orchestrator.memory.database import SERIES as MEMORY
+from pytest_agog.values import plural
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -100,7 +101,7 @@ def save(connection: Connection, folder: Path, tell: Tell) -> tuple[SchemaCopy, 
     passed = _Passed(tell)
     found = []
     for series in SERIES:
-        applied = _applied(connection, series)
+        applied = migrating.applied(connection, series)
         if applied is None:
             continue
         tables, sequences = [], []
@@ -127,14 +128,6 @@ class _Passed:
     def add(self, length: int) -> None:
         self._bytes += length
         self._tell(self._bytes)
-
-
-def _applied(connection: Connection, series: Series) -> dict[str, str] | None:
-    """Migrations with their digests; None where there is no such schema."""
-    row = connection.execute("SELECT to_regclass(%s)", (f"{series.schema}.{_BOOKS}",)).fetchone()
-    if row is None or row[0] is None:
-        return None
-    return dict(connection.execute(series.sql("SELECT name, digest FROM {schema}.schema_migrations")).fetchall())
 
 
 def _write(
@@ -244,7 +237,8 @@ def bring_back(
         there = {row[0]: row[1] for row in connection.execute(_TABLES, (series.schema,)).fetchall()}
         for table in schema.tables:
             if table.name not in there and not _made(connection, series, table):
-                notes.append(f"{schema.name}.{table.name} ({table.rows} rows): this Postgres cannot have that table")
+                held = plural(table.rows, "row")
+                notes.append(f"{schema.name}.{table.name} ({held}): this Postgres cannot have that table")
                 continue
             _fill(connection, series, table, folder, passed)
             rows += table.rows
@@ -262,7 +256,7 @@ def bring_back(
 def _empty(connection: Connection, series: Series, schema: SchemaCopy) -> None:
     from psycopg.sql import SQL, Identifier
 
-    if _applied(connection, series) != schema.migrations:
+    if migrating.applied(connection, series) != schema.migrations:
         connection.execute(series.sql("DROP SCHEMA IF EXISTS {schema} CASCADE"))
         migrating.build(connection, schema.migrations, series)
     names = [row[0] for row in connection.execute(_TABLES, (series.schema,)).fetchall() if row[0] != _BOOKS]

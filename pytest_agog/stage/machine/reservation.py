@@ -12,6 +12,8 @@ import contextlib
 import socket
 import sys
 
+from pytest_agog.errors import ServiceDidNotStart
+
 HOST = "127.0.0.1"
 _HOLDS = sys.platform == "linux"
 
@@ -45,3 +47,19 @@ class ReservedPort:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
+
+
+def reserve(number: int, service: str) -> ReservedPort:
+    """Port `number`, or any free one for 0, for a service that errors call `service`.
+
+    Raises:
+        ServiceDidNotStart: the port is taken.
+    """
+    try:
+        return ReservedPort(number)
+    except OSError as error:
+        raise ServiceDidNotStart(
+            service=service,
+            reason=f"port {number} on {HOST} is taken ({error.strerror})",
+            remedy="Choose another port, or end what listens there.",
+        ) from error

@@ -226,11 +226,6 @@ SPAWNER = Spawner()
 """The one of this operating-system process."""
 
 
-def stop_everything() -> None:
-    """Stop every process that is still registered. For exit hooks and signal handlers; safe to call twice."""
-    SPAWNER.stop_all()
-
-
 def _at_exit() -> None:
     SPAWNER.stop_all()
     SPAWNER.watchdog.close()

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_agog.errors import ServiceDidNotStart, UsageError
 from pytest_agog.stage.machine.reservation import ReservedPort
+from pytest_agog.stage.machine.starting import Startable
 from pytest_agog.stage.servers.nats import Membership, NatsOptions, NatsServer
 from pytest_agog.stage.servers.services import LOG_LINES
 
@@ -22,7 +23,7 @@ LEADER_PATIENCE = 30.0
 _STEP = 0.02
 
 
-class NatsCluster:
+class NatsCluster(Startable):
     """A cluster on one machine. Servers count from 1; without a number, `kill` and `restart` mean all of them."""
 
     replicas = SIZE
@@ -108,17 +109,6 @@ class NatsCluster:
         self._each(self.servers, lambda one: one.stop())
         if not self.options.keep_data:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> NatsCluster:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _make(self, name: str) -> tuple[NatsServer, ...]:
         ports = [ReservedPort() for _ in range(SIZE)]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import signal as signals
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from pytest_agog.stage.machine.engine import LABEL, REAPER, RUN, Running, contai
 from pytest_agog.stage.machine.reservation import ReservedPort
 from pytest_agog.stage.servers.cluster import SIZE, NatsCluster
 from pytest_agog.stage.servers.nats import START_PATIENCE, Membership, NatsOptions, NatsServer
-from pytest_agog.stage.servers.services import LOG_LINES
+from pytest_agog.stage.servers.services import LOG_LINES, send
 
 NATS_VARIABLE: Final = "AGOG_NATS_IMAGE"
 NATS_IMAGE: Final = "nats:2.12-alpine"
@@ -56,10 +57,7 @@ class ContainerNats(NatsServer):
         Raises:
             ServiceDidNotStart: the engine refused, it ended, or was not ready within `patience` seconds.
         """
-        import time
-
-        if self._ports is None:
-            self._ports = (self._reserve(self.options.port), self._reserve(self.options.monitor_port))
+        self._reserve()
         if self._running is None:
             self._running = self._create()
         elif not self._running.alive:
@@ -72,16 +70,9 @@ class ContainerNats(NatsServer):
 
     def kill(self, signal: str = "KILL", server: int | None = None) -> None:
         """Send a signal and, unless it is STOP, wait for the end."""
-        from pytest_agog.stage.servers.services import signal_number
-
         self._only_server(server)
-        if self._running is None:
-            return
-        number = signal_number(signal)
-        if number in (signals.SIGSTOP, signals.SIGCONT):
-            self._running.kill_group(number)
-        else:
-            self._running.stop(first=number)
+        if self._running is not None:
+            send(self._running, signal)
 
     def halt(self) -> None:
         """End it gracefully and keep data and ports."""

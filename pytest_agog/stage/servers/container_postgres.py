@@ -10,6 +10,7 @@ from typing import Final
 
 from pytest_agog.errors import PostgresUnreachable, ServiceDidNotStart
 from pytest_agog.stage.machine.engine import Running, container, image
+from pytest_agog.stage.machine.reservation import reserve
 from pytest_agog.stage.servers import pgcache
 from pytest_agog.stage.servers.pgcache import MAINTENANCE, SPARE, SUPERUSER, TEMPLATE
 from pytest_agog.stage.servers.postgres import PostgresOptions, PostgresServer
@@ -87,7 +88,7 @@ class ContainerPostgres(PostgresServer):
 
     def _start(self) -> None:
         if self._port is None:
-            self._port = self._reserve()
+            self._port = reserve(self.options.port, "Postgres")
         deadline = time.monotonic() + START_PATIENCE
         if self._running is not None:
             if not self._running.alive:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_agog.errors import ServiceDidNotStart, UsageError
 from pytest_agog.stage.machine.binaries import nats_server
 from pytest_agog.stage.machine.processes import ManagedProcess
-from pytest_agog.stage.machine.reservation import HOST, ReservedPort
-from pytest_agog.stage.servers.services import LOG_LINES, signal_number, tail
+from pytest_agog.stage.machine.reservation import HOST, ReservedPort, reserve
+from pytest_agog.stage.machine.starting import Startable
+from pytest_agog.stage.servers.services import LOG_LINES, send, tail
 from pytest_agog.wire.streams import SERVER_MAX_PAYLOAD
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Membership:
     routes: list[str] = field(default_factory=list)
 
 
-class NatsServer:
+class NatsServer(Startable):
     """One nats-server. Its folder holds configuration, log and store, and is removed by `stop`.
 
     `start`, `kill`, `restart` and `stop` block and may be called from any thread.
@@ -138,8 +139,7 @@ class NatsServer:
                 message; or its folder cannot be written.
         """
         binary = nats_server()
-        if self._ports is None:
-            self._ports = (self._reserve(self.options.port), self._reserve(self.options.monitor_port))
+        self._reserve()
         try:
             process = self._process = self._launch(binary)
         except OSError as error:
@@ -157,15 +157,8 @@ class NatsServer:
     def kill(self, signal: str = "KILL", server: int | None = None) -> None:
         """Send a signal and, unless it is STOP, wait for the end (5 s at most, then SIGKILL)."""
         self._only_server(server)
-        if self._process is None:
-            return
-        number = signal_number(signal)
-        if number in (signals.SIGSTOP, signals.SIGCONT):
-            self._process.kill_group(number)
-            if number == signals.SIGSTOP:
-                self._process.await_stopped()
-        else:
-            self._process.stop(first=number)
+        if self._process is not None:
+            send(self._process, signal)
 
     def restart(self, server: int | None = None) -> None:
         """Stop it if it runs, then start it on the same ports with the same data."""
@@ -194,17 +187,6 @@ class NatsServer:
         if self.membership is not None:
             self.membership.port.release()
 
-    def __enter__(self) -> NatsServer:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     # --- inside -------------------------------------------------------------------------------------------------
     def _launch(self, binary: Path) -> ManagedProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -221,15 +203,15 @@ class NatsServer:
             raise UsageError(f"{self.name} was never started, so it has no address; call start() first")
         return self._ports[which]
 
-    def _reserve(self, number: int) -> ReservedPort:
+    def _reserve(self) -> None:
+        if self._ports is not None:
+            return
+        clients = reserve(self.options.port, "nats-server")
         try:
-            return ReservedPort(number)
-        except OSError as error:
-            raise ServiceDidNotStart(
-                service="nats-server",
-                reason=f"port {number} on {HOST} is taken ({error.strerror})",
-                remedy="Choose another port, or end what listens there.",
-            ) from error
+            self._ports = (clients, reserve(self.options.monitor_port, "nats-server"))
+        except ServiceDidNotStart:
+            clients.release()
+            raise
 
     def _only_server(self, server: int | None) -> None:
         if server not in (None, 1):

@@ -15,8 +15,9 @@ from pytest_agog.errors import PostgresUnreachable, ServiceDidNotStart, UsageErr
 from pytest_agog.stage.machine import scratch
 from pytest_agog.stage.machine.account import Account, postgres_account
 from pytest_agog.stage.machine.binaries import postgres_folder
-from pytest_agog.stage.machine.reservation import HOST, ReservedPort
+from pytest_agog.stage.machine.reservation import ReservedPort, reserve
 from pytest_agog.stage.machine.scratch import Scratch
+from pytest_agog.stage.machine.starting import Startable
 from pytest_agog.stage.servers import pgcache
 from pytest_agog.stage.servers.pgcache import MAINTENANCE, SPARE, TEMPLATE, CachedCluster, Template
 from pytest_agog.stage.servers.pglaunch import Installation, Postmaster, reachable
@@ -48,7 +49,7 @@ class PostgresOptions:
     """As whom it runs; chosen by `postgres_account` when None."""
 
 
-class PostgresServer:
+class PostgresServer(Startable):
     """One Postgres. Its folder holds the log, and data that lasts; throwaway data is in memory where that has room.
 
     `stop` removes both.
@@ -133,7 +134,7 @@ class PostgresServer:
             self._place = account.workplace(self._workplace())
             self._installation = reachable(postgres_folder(), account, self._place)
         if self._port is None:
-            self._port = self._reserve()
+            self._port = reserve(self.options.port, "Postgres")
         self._server = Postmaster(
             self._installation,
             self._data(self._installation),
@@ -179,17 +180,6 @@ class PostgresServer:
             self._scratch.release()
         if self._port is not None:
             self._port.release()
-
-    def __enter__(self) -> PostgresServer:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     # --- databases ----------------------------------------------------------------------------------------------
     def create_database(self, name: str) -> str:
@@ -247,16 +237,6 @@ class PostgresServer:
             made.rename(data)
         self._password = secret.read_text()
         return data
-
-    def _reserve(self) -> ReservedPort:
-        try:
-            return ReservedPort(self.options.port)
-        except OSError as error:
-            raise ServiceDidNotStart(
-                service="Postgres",
-                reason=f"port {self.options.port} on {HOST} is taken ({error.strerror})",
-                remedy="Choose another port, or end what listens there.",
-            ) from error
 
     def _maintenance(self) -> psycopg.Connection[tuple[object, ...]]:
         return pgcache.connect(self.dsn())

@@ -83,6 +83,37 @@ def signal_number(name: str) -> int:
         raise ValueError(f"there is no signal {name!r}") from None
 
 
+class Signalled(Protocol):
+    """What runs a server or a component: a process, or a container."""
+
+    def kill_group(self, number: int) -> None:
+        """Send a signal to all of it."""
+        ...
+
+    def await_stopped(self) -> None:
+        """After SIGSTOP: wait until it took effect."""
+        ...
+
+    def stop(self, *, first: int) -> int:
+        """Send `first`, wait for the end for as long as such a thing may take, then kill; returns the exit status."""
+        ...
+
+
+def send(running: Signalled, name: str) -> None:
+    """Send a signal and, unless it is STOP or CONT, wait for the end.
+
+    Raises:
+        ValueError: there is no such signal.
+    """
+    number = signal_number(name)
+    if number not in (signals.SIGSTOP, signals.SIGCONT):
+        running.stop(first=number)
+        return
+    running.kill_group(number)
+    if number == signals.SIGSTOP:
+        running.await_stopped()
+
+
 def tail(log: Path, lines: int = LOG_LINES, limit: int = 65_536) -> str:
     """The last `lines` lines of a file, of its last `limit` bytes; empty when there is none."""
     try:

@@ -22,19 +22,19 @@ from pytest_agog.errors import ServiceDidNotStart, UsageError
 from pytest_agog.stage.machine.blocking import blocking
 from pytest_agog.stage.machine.environment import inherited, resolve_command
 from pytest_agog.stage.machine.processes import ManagedProcess
-from pytest_agog.stage.machine.reservation import HOST, ReservedPort
-from pytest_agog.stage.servers.services import LOG_LINES, signal_number, tail
+from pytest_agog.stage.machine.reservation import HOST, ReservedPort, reserve
+from pytest_agog.stage.machine.starting import Startable
+from pytest_agog.stage.servers.services import LOG_LINES, send, tail
 from pytest_agog.stage.target.parts import PartProcess, filled
 
 START_PATIENCE: Final = 30.0
-STOP_PATIENCE: Final = 5.0
 _FIRST_STEP, _LAST_STEP = 0.002, 0.025
 _ANSWERS_WITHIN: Final = 2.0
 _FINE: Final = range(200, 300)
 _EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
-class Component:
+class Component(Startable):
     """One process of a part. `start`, `kill`, `restart` and `stop` block and may be called from any thread.
 
     Its port is kept while it is down, so that it comes back at the same address; it has to listen with SO_REUSEADDR, as
@@ -101,7 +101,7 @@ class Component:
             ServiceDidNotStart: it ended, or was not ready within `patience` seconds; the log's end is in the message.
         """
         if self._port is None:
-            self._port = self._reserve()
+            self._port = reserve(self._number, self.name)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         printed = self._log.stat().st_size if self._log.exists() else 0
         process = self._process = self._launch(self._values())
@@ -114,15 +114,8 @@ class Component:
 
     def kill(self, signal: str = "KILL") -> None:
         """Send a signal and, unless it is STOP, wait for the end (5 s at most, then SIGKILL)."""
-        if self._process is None:
-            return
-        number = signal_number(signal)
-        if number in (signals.SIGSTOP, signals.SIGCONT):
-            self._process.kill_group(number)
-            if number == signals.SIGSTOP:
-                self._process.await_stopped()
-        else:
-            self._process.stop(STOP_PATIENCE, first=number)
+        if self._process is not None:
+            send(self._process, signal)
 
     def restart(self, *, listens: bool = False) -> None:
         """Stop it if it runs, then start it at the same address."""
@@ -133,24 +126,13 @@ class Component:
         """End the process gracefully; it may come back."""
         if self._process is not None and self._process.alive:
             self._process.kill_group(signals.SIGCONT)
-            self._process.stop(STOP_PATIENCE, first=signals.SIGTERM)
+            self._process.stop(first=signals.SIGTERM)
 
     def stop(self) -> None:
         """End it and give its port back; idempotent. The log stays."""
         self.halt()
         if self._port is not None:
             self._port.release()
-
-    def __enter__(self) -> Component:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     # --- inside -------------------------------------------------------------------------------------------------
     def _question(self, printed: int, *, listens: bool) -> tuple[str, Callable[[], str | None]]:
@@ -185,16 +167,6 @@ class Component:
         return ManagedProcess(
             resolve_command(words), name=self.name, cwd=part.cwd, env=environment, log=self._log, outlive=self._outlive
         )
-
-    def _reserve(self) -> ReservedPort:
-        try:
-            return ReservedPort(self._number)
-        except OSError as error:
-            raise ServiceDidNotStart(
-                service=self.name,
-                reason=f"port {self._number} on {HOST} is taken ({error.strerror})",
-                remedy="Choose another port, or end what listens there.",
-            ) from error
 
     def _await_ready(self, process: ManagedProcess, ask: Callable[[], str | None], what: str, deadline: float) -> None:
         step = _FIRST_STEP

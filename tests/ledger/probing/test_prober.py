@@ -277,10 +277,11 @@ async def test_http(http: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "probe", [HttpProbe("/x"), HttpProbe("http://127.0.0.1:1/x"), HttpProbe("file:///etc/passwd"), HttpProbe("http://")]
+    "target",
+    ["/x", "http://127.0.0.1:1/x", "file:///etc/passwd", "http://", "http://[::1", "http://a]b/", "http://\u2100.com/"],
 )
-async def test_http_without_answer(probe: HttpProbe) -> None:
-    found, _ = await answer(probe)
+async def test_http_without_answer(target: str) -> None:
+    found, _ = await answer(HttpProbe(target))
     assert isinstance(found, HttpSeen)
     assert found.status is None
     assert found.reason

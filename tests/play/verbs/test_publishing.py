@@ -11,6 +11,7 @@ from pytest_agog.checks.evidence.accounting import account_for
 from pytest_agog.ledger.facts import PublishAcked, PublishAttempted, PublishRefused
 from pytest_agog.play.play import play
 from pytest_agog.play.result import PlayResult
+from pytest_agog.wire.streams import AGENT_TYPES
 from tests.play.scenes import Scene, claim, of, outcomes
 
 SUBJECT = "results.roy.REQ-1"
@@ -150,3 +151,29 @@ async def test_payloads_near_the_limit_go_through(scene: Scene) -> None:
     result = await scene.play(steps=[published({"file": "large.bin", "times": 12})])
     assert result.outcome == "passed"
     assert [message.size for message in result.ledger.messages(SUBJECT)] == [9_999_000] * 12
+
+
+STREAMS = (
+    *(f"agog.deliverables.{agent}.{kind}.x" for agent, kind in AGENT_TYPES.items()),
+    SUBJECT,
+    "agog.orchestration.events.stage.completed",
+    "argo.workflow.prod.billing.wf-1.agent.roy.log",
+)
+"""A subject of each of these streams: at least one of them is led by whichever server goes, as good as always."""
+
+
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
+async def test_when_a_server_of_a_cluster_goes_a_publish_waits_for_the_new_leader(scene: Scene, signal: str) -> None:
+    result = await scene.play(
+        services={"nats": {"servers": 3}},
+        steps=[
+            {"kill": {"component": "nats", "server": 1, "signal": signal}},
+            *(published({"subject": subject, "json": {"n": 1}, "times": 3}) for subject in STREAMS),
+        ],
+        proof=[claim("no_loss", "loss")],
+    )
+    assert result.failure is None
+    assert outcomes(result) == {"loss": "passed"}
+    account = account_for(result.ledger)
+    assert (account.attempted, len(account.acked), account.observed) == (3 * len(STREAMS),) * 3
+    assert not result.ledger.of(PublishRefused)

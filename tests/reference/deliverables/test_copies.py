@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from pytest_agog.reference.comms.ingest.consumer import Consumer
+from pytest_agog.reference.comms.settings import CommsSettings
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
 from pytest_agog.reference.orchestrator.messaging.bucket import Bucket
 from pytest_agog.stage.servers.cluster import NatsCluster
@@ -28,6 +31,17 @@ async def test_in_a_cluster_what_is_new_gets_three_and_what_is_there_stays(tmp_p
 
             changed = {one.name: one for one in await engine.init_streams(update=True, replicas=3)}
             assert (changed["RESULTS"].action, changed["RESULTS"].as_defined) == ("updated", True)
+
+
+async def test_the_stream_that_ingest_makes_has_three_in_a_cluster(tmp_path: Path) -> None:
+    async def from_the_beginning(_: object) -> dict[str, Any]:
+        return {"deliver_policy": "all"}
+
+    with NatsCluster(tmp_path / "nats") as cluster:
+        async with await DeliverableEngine.connect(cluster.url, within=30) as engine:
+            consumer = Consumer(CommsSettings(cluster.url, "postgresql://nowhere"))
+            await consumer.ensure(engine.link, from_the_beginning)
+            assert await _copies(engine) == {"agent-comms": 3}
 
 
 async def test_a_server_of_its_own_gets_one(engine: DeliverableEngine) -> None:

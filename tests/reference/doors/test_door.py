@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ from pytest_agog.reference.serving import HttpServer
 
 TOKEN = "first-0123456789abcdef"
 OTHER = "second-0123456789abcdef"
+COOKIE = sessions.name_of(Keyring(given=TOKEN).keys[0])
 EVENTS = "/api/agents/events"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 PATIENCE = 30
@@ -53,14 +55,15 @@ class House:
     client: httpx.AsyncClient
 
 
-Open = Callable[[DoorSettings], Awaitable[House]]
+class Open(Protocol):
+    def __call__(self, settings: DoorSettings, near: str | None = None) -> Awaitable[House]: ...
 
 
 @pytest.fixture
 async def house() -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
-        async def begin(settings: DoorSettings) -> House:
+        async def begin(settings: DoorSettings, near: str | None = None) -> House:
             paths = ("/", "/agents", "/agents/{rest:path}", "/healthz", "/readyz", "/api/agents/runs")
             routes = [*(Route(path, _said, methods=["GET", "POST"]) for path in paths), Route(EVENTS, _events)]
             app = Starlette(routes=routes)
@@ -69,7 +72,7 @@ async def house() -> AsyncIterator[Open]:
                 return PlainTextResponse(door.counts.text())
 
             app.router.routes.append(Route("/metrics", metrics))
-            door = Door(app, settings, streams=frozenset({EVENTS}))
+            door = Door(app, settings, streams=frozenset({EVENTS}), near=near)
             server = HttpServer("127.0.0.1", 0)
             await server.start(door)
             stack.push_async_callback(server.stop)
@@ -112,8 +115,8 @@ PATHS = ("/", "/agents", "/api/agents/runs", EVENTS, "/metrics", "/nowhere", "/h
         {"Authorization": f"Bearer {TOKEN[:-1]}"},
         {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": f"Bearer {TOKEN} {OTHER}"},
-        {"Cookie": f"agog_session={TOKEN}"},
-        {"Cookie": f"agog_session=99999999999.0123456789abcdef.{'0' * 64}"},
+        {"Cookie": f"{COOKIE}={TOKEN}"},
+        {"Cookie": f"{COOKIE}=99999999999.0123456789abcdef.{'0' * 64}"},
     ],
 )
 async def test_programs_without_a_token_are_told_in_json(house: Open, headers: dict[str, str]) -> None:
@@ -240,6 +243,54 @@ async def test_what_came_through_a_proxy_is_not_of_this_machine(house: Open) -> 
     assert (await there.client.get("/agents")).status_code == 200
 
 
+async def test_services_of_one_host_leave_each_others_sessions_alone(house: Open) -> None:
+    one, other = await house(_settings(TOKEN)), await house(_settings(OTHER))
+    cookies = httpx.Cookies()
+    for there, token in ((one, TOKEN), (other, OTHER)):
+        cookies.update((await there.client.post(signing.SIGN_IN, data={"token": token})).cookies)
+
+    async def answers() -> list[int]:
+        header = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        for there in (one, other):
+            there.client.cookies.clear()
+        return [(await there.client.get("/agents", headers=header)).status_code for there in (one, other)]
+
+    assert await answers() == [200, 200]
+    cookies = httpx.Cookies({name: value for name, value in cookies.items() if name != COOKIE})
+    assert await answers() == [401, 200]
+    ended = (await one.client.post(signing.SIGN_OUT)).headers.get_list("Set-Cookie")
+    assert [each.partition(";")[0] for each in ended] == [f"{COOKIE}="]
+
+
+NEAR = ("localhost", "LOCALHOST:8080", "a.localhost", "127.0.0.1", "127.0.0.1:1", "[::1]:8080", "192.0.2.1", "given:1",
+        "host.docker.internal:8080", "localhost.")  # fmt: skip
+FAR = ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "xlocalhost", "other",
+       "127.0.0.1@evil.example")  # fmt: skip
+
+
+@pytest.mark.parametrize(("host", "status"), [*((host, 200) for host in NEAR), *((host, 421) for host in FAR)])
+async def test_without_a_token_only_names_of_this_machine_reach_what_only_it_reaches(
+    house: Open, host: str, status: int
+) -> None:
+    there = await house(DoorSettings(), "given")
+    for path in ("/agents", "/api/agents/runs", "/nowhere"):
+        answer = await there.client.get(path, headers={"Host": host})
+        assert answer.status_code == (404 if status == 200 and path == "/nowhere" else status)
+    assert (await there.client.post("/agents", headers={"Host": host})).status_code == status
+    for path in ("/healthz", "/readyz", "/metrics"):  # probes and Prometheus ask by any name
+        assert (await there.client.get(path, headers={"Host": host})).status_code == 200
+
+
+async def test_a_token_or_a_proxy_or_an_open_port_takes_any_name(house: Open) -> None:
+    host = {"Host": "agents.example"}
+    behind = await house(read_settings(proxies="127.0.0.1"), "127.0.0.1")
+    assert (await behind.client.get("/agents", headers=host)).status_code == 200
+    assert (await (await house(DoorSettings())).client.get("/agents", headers=host)).status_code == 200
+    locked = await house(_settings(TOKEN), "127.0.0.1")
+    assert (await locked.client.get("/agents", headers={**host, **_bearer(TOKEN)})).status_code == 200
+    assert (await locked.client.get("/agents", headers=host)).status_code == 401
+
+
 FORMS = (b"", b"token=", b"token=%ff", b"\xff\xfe", b"token=" + b"x" * 30_000, b"&" * 1000)
 
 
@@ -309,7 +360,9 @@ async def test_a_session_ends_in_time(house: Open, monkeypatch: pytest.MonkeyPat
     keyring = there.door._settings.keyring
     assert keyring is not None
     over = sessions.begin(keyring.keys[0], 10**9)
-    assert (await there.client.get("/agents", headers={"Cookie": f"agog_session={over}"})).status_code == 401
+    assert (
+        await there.client.get("/agents", headers={"Cookie": f"{sessions.name_of(keyring.keys[0])}={over}"})
+    ).status_code == 401
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------

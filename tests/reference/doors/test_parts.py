@@ -112,13 +112,13 @@ def test_a_variable_without_a_usable_token_is_refused(given: str) -> None:
 def test_a_session_is_of_its_token_for_its_time() -> None:
     (one, two) = Keyring(given=f"{TOKEN}\n{OTHER}").keys
     value = sessions.begin(one, 1000)
-    header = f"other=1; {sessions.COOKIE}={value}; more=2"
+    header = f"other=1; {sessions.name_of(one)}={value}; more=2"
     assert sessions.find(header, [two, one], 1001) == (one, 1000 + sessions.LASTS)
     assert sessions.find(header, [two], 1001) is None
     assert sessions.find(header, [one], 1000 + sessions.LASTS) is None
     until, nonce, mac = value.split(".")
     later = f"{int(until) + 1}.{nonce}.{mac}"
-    assert sessions.find(f"{sessions.COOKIE}={later}", [one], 1001) is None
+    assert sessions.find(f"{sessions.name_of(one)}={later}", [one], 1001) is None
     assert sessions.begin(one, 1000) != value
     assert sessions.find(header, Keyring(given=TOKEN).keys, 1001) is not None, "another replica knows it"
 

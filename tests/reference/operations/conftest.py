@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from pytest_agog.reference.comms.migrating import migrate
 from pytest_agog.reference.deliverables.connecting import Link, connect
+from pytest_agog.reference.orchestrator.memory.database import SERIES as MEMORY
 from pytest_agog.stage.servers.nats import NatsServer
 from pytest_agog.stage.servers.postgres import PostgresServer
-from pytest_agog.wire import users
+from tests.guarded import Guarded
+from tests.reference.operations.systems import System
 
 
 @pytest.fixture
@@ -44,19 +48,20 @@ def other_dsn(shared_postgres: PostgresServer) -> str:
     return shared_postgres.create_database(f"back_{uuid4().hex[:12]}")
 
 
-class Guarded(NatsServer):
-    """A server with the users of the contract; each password is the user's name."""
+@pytest.fixture
+async def here(server: NatsServer, link: Link, dsn: str) -> System:
+    await asyncio.to_thread(migrate, dsn)
+    await asyncio.to_thread(migrate, dsn, MEMORY)
+    return System(server.url, link, dsn)
 
-    def _configuration(self) -> dict[str, object]:
-        permissions = [
-            {"user": user.name, "password": user.name,
-             "permissions": {"publish": list(user.publish), "subscribe": list(user.subscribe)}}
-            for user in users.USERS
-        ]  # fmt: skip
-        return {**super()._configuration(), "authorization": {"users": permissions}}
 
-    def url_of(self, user: str) -> str:
-        return self.url.replace("nats://", f"nats://{user}:{user}@")
+@pytest.fixture
+async def there(tmp_path: Path, other_dsn: str) -> AsyncIterator[System]:
+    """Another NATS and another database, both empty."""
+    with NatsServer(tmp_path / "other") as server:
+        link = await connect(server.url)
+        yield System(server.url, link, other_dsn)
+        await link.close()
 
 
 @pytest.fixture

@@ -133,6 +133,17 @@ def test_what_is_missing_not_ready_or_other_is_named(cluster: Cluster) -> None:
 
 
 @needs_kubectl
+@pytest.mark.parametrize("first", [True, False])
+def test_another_namespace_with_a_stream_of_that_name_is_not_taken_for_it(cluster: Cluster, *, first: bool) -> None:
+    items = objects()
+    ours = next(each for each in items["streams"] if each["spec"]["name"] == "agent-comms")
+    trial = {**ours, "metadata": {**ours["metadata"], "namespace": "trial"}, "spec": {**ours["spec"], "maxAge": "1h"}}
+    items["streams"].insert(0 if first else len(items["streams"]), trial)
+    cluster(items)
+    assert kubernetes.ask(load([NACK])).drift == ()
+
+
+@needs_kubectl
 def test_a_cluster_without_nack_is_drift(cluster: Cluster) -> None:
     answer = kubernetes.ask(load([NACK]))
     assert answer.context == "proof"

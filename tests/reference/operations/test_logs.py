@@ -161,6 +161,7 @@ def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'case "$*" in *--since*) echo "no such option: --since" >&2; exit 1;; esac\n'
         'case "$*" in *missing*) echo "no such service: missing" >&2; exit 1;; esac\n'
         'if [ -e "${0%/*}/says" ]; then cat "${0%/*}/says" >&2; exit 1; fi\n'
+        'if [ -e "${0%/*}/warns" ]; then cat "${0%/*}/warns" >&2; fi\n'
         'echo "Attaching to agog_nats_1"\n'
         'echo "comms-1  | 2026-03-04T12:00:02.123456789Z second password=abcdefgh12345"\n'
         'echo "nats-1   | 2026-03-04T12:00:01.123456789Z first"\n'
@@ -183,6 +184,15 @@ def test_lines_of_containers_are_read(compose: Path) -> None:
     assert [line.part for line in later] == ["agog_postgres"]
     followed = containers(compose, [], None, following=True, stopped=forever)
     assert [line.part for line in followed] == ["comms", "nats", "agog_postgres"]
+
+
+@pytest.mark.parametrize("following", [True, False])
+def test_warnings_of_compose_hold_nothing_up_however_many(compose: Path, *, following: bool) -> None:
+    (compose.parent / "tools" / "warns").write_text(
+        'The "A" variable is not set. Defaulting to a blank string.\n' * 5000
+    )
+    lines = list(containers(compose, [], None, following=following, stopped=forever))
+    assert sorted(line.part for line in lines) == ["agog_postgres", "comms", "nats"]
 
 
 def test_troubles_with_containers_are_told(compose: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ from nats.js.errors import APIError
 from pytest_agog.errors import BinaryMissing, ServiceDidNotStart, UsageError
 from pytest_agog.stage.connect import connect_nats, require_jetstream
 from pytest_agog.stage.machine import binaries
-from pytest_agog.stage.machine.reservation import HOST, ReservedPort
+from pytest_agog.stage.machine.reservation import HOST
 from pytest_agog.stage.servers.nats import NatsOptions, NatsServer
 
 
@@ -211,15 +212,14 @@ def test_a_server_that_cannot_start_quotes_its_log(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
-    taken = ReservedPort()
+@pytest.mark.parametrize("which", ["port", "monitor_port"])
+def test_a_taken_port_is_named_and_no_other_kept(tmp_path: Path, which: str) -> None:
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         listener.listen()
         number = listener.getsockname()[1]
         with pytest.raises(ServiceDidNotStart, match=f"port {number} .* is taken"):
-            NatsServer(tmp_path / "nats", NatsOptions(port=number)).start()
-    taken.release()
+            NatsServer(tmp_path / "nats", replace(NatsOptions(), **{which: number})).start()
 
 
 def test_one_server_has_no_second(tmp_path: Path) -> None:

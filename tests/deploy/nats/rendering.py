@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from pytest_agog.security import api_guard
 from pytest_agog.security.issuing import ACCOUNT
 from pytest_agog.wire.streams import SERVER_MAX_PAYLOAD
 from pytest_agog.wire.users import USERS, User
@@ -25,10 +27,10 @@ jetstream {{
 }}
 
 accounts {{
-  {ACCOUNT} {{
-    jetstream: enabled
-    users: [
 """
+_GUARD: Final = (
+    "# Requests to JetStream count only when a client has sent them itself: pytest_agog/security/api_guard.py says how."
+)
 
 
 def password_variable(user: User) -> str:
@@ -38,20 +40,37 @@ def password_variable(user: User) -> str:
 
 def rendered() -> str:
     """The whole file."""
-    return _HEAD + "".join(_user(user) for user in USERS) + "    ]\n  }\n}\n"
+    ours, theirs = api_guard.account(), api_guard.servers()
+    parts = [
+        _HEAD,
+        f"  {_GUARD}\n",
+        f"  {json.dumps(api_guard.SERVERS)}: {{\n    exports: {_list(theirs['exports'])}\n  }}\n",
+        f"  {ACCOUNT} {{\n    jetstream: enabled\n",
+        f"    imports: {_list(ours['imports'])}\n",
+        "    mappings: {\n",
+        *(f"      {json.dumps(source)}: {json.dumps(to)}\n" for source, to in ours["mappings"].items()),
+        "    }\n    users: [\n",
+        *(_user(user) for user in USERS),
+        "    ]\n  }\n}\n",
+    ]
+    return "".join(parts)
+
+
+def _list(items: list[dict[str, Any]]) -> str:
+    return "[\n" + "".join(f"      {json.dumps(item)}\n" for item in items) + "    ]"
 
 
 def _user(user: User) -> str:
     return (
         f"      # {user.purpose}\n"
         f"      {{user: {user.name}, password: ${password_variable(user)}, permissions: {{\n"
-        f"        publish: {{allow: [{_subjects(user.publish)}]}}\n"
+        f"        publish: {{allow: [{_subjects(api_guard.permitted(user.publish))}]}}\n"
         f"        subscribe: {{allow: [{_subjects(user.subscribe)}]}}\n"
         "      }}\n"
     )
 
 
-def _subjects(subjects: tuple[str, ...]) -> str:
+def _subjects(subjects: Sequence[str]) -> str:
     if len(subjects) == 1:
         return json.dumps(subjects[0])
     return "\n" + "".join(f"          {json.dumps(subject)}\n" for subject in subjects) + "        "

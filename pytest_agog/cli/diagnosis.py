@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_agog.errors import AgogError, ServiceError
 from pytest_agog.masking import mask
-from pytest_agog.values import format_size
+from pytest_agog.values import format_size, plural
 from pytest_agog.wire.streams import MAX_MESSAGE, STATE_BUCKET, STREAMS
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ PORTS: Final = {4222: "NATS", 8222: "NATS monitoring", 4223: "NATS of compose.ya
 _ENGINES: Final = ("docker", "podman")
 _HEADERS: Final = 1024
 """Bytes of headers that a 10 MB message may bring along."""
+_SILENT: Final = 5
+"""Seconds without a word after which a server of a cluster counts as away."""
 _ENGINE_PATIENCE: Final = 5.0
 
 
@@ -104,7 +106,31 @@ async def _streams(link: Link) -> list[Finding]:
             change = f"Change it with `agog init-streams --update{copies}`."
             remedy = "Create it with `agog init-streams`." if absent else change
             findings.append(Finding(f"stream {outcome.name}", "failed", "; ".join(wrong), remedy))
-    return findings or [Finding("streams", "ok", f"all {len(STREAMS)} and their consumers are as defined")]
+    sound = [Finding("streams", "ok", f"all {len(STREAMS)} and their consumers are as defined")]
+    return [*(findings or sound), *await _copies(link)]
+
+
+async def _copies(link: Link) -> list[Finding]:
+    """Servers of a cluster that are away while others still serve what they held."""
+    from pytest_agog.reference.deliverables import jetstream
+
+    away: dict[str, list[str]] = {}
+    try:
+        infos = await jetstream.list_all(link, "STREAM.LIST", "streams", needed=()) if link.clustered else []
+    except jetstream.Refusal as refusal:
+        return [Finding("copies", "note", f"not looked at: {refusal}")]
+    for info in infos:
+        for replica in (info.get("cluster") or {}).get("replicas") or ():
+            silent = not replica.get("current") and int(replica.get("active") or 0) > _SILENT * 10**9
+            if silent or replica.get("offline"):
+                away.setdefault(str(replica["name"]), []).append(str(info["config"]["name"]))
+    return [
+        Finding(
+            f"server {server}", "note", f"is not heard of, with copies of {plural(len(streams), 'stream')}",
+            "Start it again before another one goes.",
+        )
+        for server, streams in sorted(away.items())
+    ]  # fmt: skip
 
 
 async def _state(link: Link) -> Finding:

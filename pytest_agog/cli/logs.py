@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +16,7 @@ import typer
 
 from pytest_agog.cli.console import print_line
 from pytest_agog.errors import Exit, UsageError
+from pytest_agog.masking import hide, known_secrets
 
 if TYPE_CHECKING:
     from pytest_agog.reference.operations.logs import Line
@@ -59,8 +62,11 @@ def logs(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop.now)
     try:
+        # What services were given by name is often what we are given, too; they may print it without a name.
+        secrets = known_secrets(os.environ)
         for line in _lines(data, compose, part or [], start, stop, following=follow):
-            _print(line, as_json=as_json)
+            text = hide(line.text.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "surrogatepass")
+            _print(replace(line, text=text), as_json=as_json)
     except KeyboardInterrupt:
         if not follow:
             raise

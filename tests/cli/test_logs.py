@@ -49,6 +49,14 @@ def test_wrong_usage_exits_2_in_one_line(
     assert (done.code, done.err.count("\n")) == (2, 1)
 
 
+def test_what_the_environment_names_as_a_secret_is_hidden_though_no_name_stands_beside_it(
+    agog: Agog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://agog:wood-7-pecker@127.0.0.1/agog")
+    (tmp_path / "comms.log").write_text("2026-03-04T12:00:00Z connecting with wood-7-pecker now\n")
+    assert agog("logs", "--data", tmp_path).out.endswith("connecting with **** now\n")
+
+
 def test_a_time_that_is_none(agog: Agog, tmp_path: Path) -> None:
     (tmp_path / "comms.log").write_text("2026-03-04T12:00:00Z x\n")
     done = agog("logs", "--data", tmp_path, "--since", "yesterday")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+from pytest_agog.cli.diagnosis import Finding, diagnose
 from pytest_agog.reference.comms.ingest.consumer import Consumer
 from pytest_agog.reference.comms.settings import CommsSettings
 from pytest_agog.reference.deliverables.engine import DeliverableEngine
@@ -46,3 +48,19 @@ async def test_the_stream_that_ingest_makes_has_three_in_a_cluster(tmp_path: Pat
 
 async def test_a_server_of_its_own_gets_one(engine: DeliverableEngine) -> None:
     assert set((await _copies(engine)).values()) == {1}
+
+
+async def test_doctor_names_a_server_that_is_away(tmp_path: Path) -> None:
+    async def away() -> list[Finding]:
+        return [one for one in await diagnose(cluster.url, None, None) if one.check.startswith("server ")]
+
+    with NatsCluster(tmp_path / "nats") as cluster:
+        async with await DeliverableEngine.connect(cluster.url, within=30) as engine:
+            await engine.init_streams()
+        assert await away() == []
+        await asyncio.to_thread(cluster.kill, "KILL", 3)
+        async with asyncio.timeout(60):
+            while not (found := await away()):  # noqa: ASYNC110 - the others notice when it misses its turns
+                await asyncio.sleep(0.05)
+    assert found[0].check == f"server {cluster.servers[2].name}"
+    assert (found[0].outcome, "with copies of" in found[0].found) == ("note", True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
@@ -261,15 +261,19 @@ class Bound(Strict):
         return not self.has_upper_limit and (self.at_least is None or self.at_least <= 0)
 
     def __str__(self) -> str:
+        return self.told("{:g}".format)
+
+    def told(self, number: Callable[[float], str]) -> str:
+        """The bound in words, with its numbers as `number` writes them."""
         parts = []
         if self.equals is not None:
-            parts.append(f"exactly {self.equals:g}")
+            parts.append(f"exactly {number(self.equals)}")
         if self.at_least is not None:
-            parts.append(f"at least {self.at_least:g}")
+            parts.append(f"at least {number(self.at_least)}")
         if self.at_most is not None:
-            parts.append(f"at most {self.at_most:g}")
+            parts.append(f"at most {number(self.at_most)}")
         if self.between is not None:
-            parts.append(f"between {self.between[0]:g} and {self.between[1]:g}")
+            parts.append(f"between {number(self.between[0])} and {number(self.between[1])}")
         return ", ".join(parts)
 
 

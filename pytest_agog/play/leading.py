@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import nats.errors
 from pydantic_core import from_json, to_json
 
 from pytest_agog.play.context import StepFailed
@@ -70,7 +71,7 @@ async def _asked(context: PlayContext, subject: str, payload: bytes) -> dict[str
     """JetStream's answer; None when none came, or when it said that it cannot tell now."""
     try:
         answer = from_json((await context.client.request(subject, payload, timeout=_ANSWER)).data)
-    except Exception:
+    except (nats.errors.Error, OSError, ValueError):
         await _leave_the_stopped(context)
         return None
     return answer if isinstance(answer, dict) and "error" not in answer else None

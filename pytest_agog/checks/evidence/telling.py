@@ -91,16 +91,7 @@ def percent(share: float) -> str:
 
 def bound_of_shares(bound: Bound) -> str:
     """A bound on fractions, in percent."""
-    parts = []
-    if bound.equals is not None:
-        parts.append(f"exactly {bound.equals * 100:g} %")
-    if bound.at_least is not None:
-        parts.append(f"at least {bound.at_least * 100:g} %")
-    if bound.at_most is not None:
-        parts.append(f"at most {bound.at_most * 100:g} %")
-    if bound.between is not None:
-        parts.append(f"between {bound.between[0] * 100:g} % and {bound.between[1] * 100:g} %")
-    return ", ".join(parts)
+    return bound.told(lambda share: f"{share * 100:g} %")
 
 
 def described(where: Where | None) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +30,6 @@ EXPECTED = (("agent-comms", "jangar-agent-comms"),)
 @pytest.fixture(autouse=True)
 def _always_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nats_monitor, "FRESH", 0.0)
-
-
-@pytest.fixture
-def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path / "nats") as server:
-        yield server
-
-
-@pytest.fixture
-async def link(nats_server: NatsServer) -> AsyncIterator[Link]:
-    made = await connect(nats_server.url)
-    await init_streams(made)
-    yield made
-    await made.close()
 
 
 async def test_what_is_expected_has_series_before_it_is_there(nats_server: NatsServer) -> None:

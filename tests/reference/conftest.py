@@ -1,4 +1,4 @@
-"""The orchestrator on a real nats-server of its own for each test."""
+"""A real nats-server of its own for each test."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from pytest_agog.reference.deliverables.connecting import Link, connect
 from pytest_agog.reference.deliverables.streams import init_streams
 from pytest_agog.stage.servers.nats import NatsServer
-
-PATIENCE = 30.0
 
 
 @pytest.fixture

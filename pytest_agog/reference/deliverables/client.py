@@ -53,17 +53,18 @@ class SafeClient(Client):
     def abandon(self) -> None:
         """Drop a connection that never came about. After a TLS handshake that failed nobody ever tells the stream
         that it is closed, and `close` would wait for that."""
+        self._abort()
+        self._transport = None
+
+    def _abort(self) -> None:
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
-        self._transport = None
 
     async def _connect_to_server(self, s: Any) -> None:
         """nats-py opens the next connection over one whose greeting failed, and nobody closes that: so it goes when
         what stands before a server (a container's port, a load balancer) accepts while the server is away."""
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
+        self._abort()
         self._read_authority()
         await super()._connect_to_server(s)
 
